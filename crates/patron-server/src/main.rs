@@ -1,0 +1,3 @@
+//! The program `patron`.
+
+fn main() {}

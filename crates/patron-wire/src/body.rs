@@ -1,0 +1,107 @@
+//! Reading a request's body under a limit and in a bounded time.
+
+use bytes::{Bytes, BytesMut};
+use http_body_util::BodyExt;
+use hyper::body::{Body, Incoming};
+use std::time::Duration;
+use tokio::time::{Instant, timeout_at};
+
+use crate::Limits;
+
+/// How much of a body that nobody wants is read all the same, so that the client, which sends before
+/// it listens, gets its answer instead of a reset connection.
+const DRAIN_SIZE_MAX: usize = 1024 * 1024;
+
+/// How long such a body is waited for.
+const DRAIN_TIME_MAX: Duration = Duration::from_millis(500);
+
+/// Why a body could not be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum BodyError {
+    /// It is longer than allowed.
+    #[error("the body is too large")]
+    TooLarge,
+    /// It did not arrive in time.
+    #[error("the body did not arrive in time")]
+    TooLate,
+    /// It broke off, or its framing is not HTTP.
+    #[error("the body broke off")]
+    Broken,
+}
+
+/// A request's body, read at most once.
+pub struct RequestBody(Option<Incoming>);
+
+impl RequestBody {
+    /// The body of a request that just arrived.
+    pub const fn new(incoming: Incoming) -> Self {
+        Self(Some(incoming))
+    }
+
+    /// Reads the whole body. A second call finds it empty.
+    ///
+    /// # Errors
+    /// When it is too large, too late, or broke off.
+    pub async fn read(&mut self, limits: Limits) -> Result<Bytes, BodyError> {
+        let Some(incoming) = &mut self.0 else {
+            return Ok(Bytes::new());
+        };
+        let size_max = limits.body_size_max;
+        if incoming.size_hint().lower() > u64::try_from(size_max).unwrap_or(u64::MAX) {
+            return Err(BodyError::TooLarge);
+        }
+        let deadline = Instant::now() + limits.body_time_max;
+        let body = collect(incoming, size_max, deadline).await?;
+        self.0 = None;
+        Ok(body)
+    }
+
+    /// Reads and forgets what is left, within bounds. Called before an answer is sent.
+    pub async fn drain(&mut self) {
+        let Some(mut incoming) = self.0.take() else {
+            return;
+        };
+        let deadline = Instant::now() + DRAIN_TIME_MAX;
+        let mut size = 0_usize;
+        while let Ok(Some(Ok(frame))) = timeout_at(deadline, incoming.frame()).await {
+            size = size.saturating_add(frame.data_ref().map_or(0, Bytes::len));
+            if size > DRAIN_SIZE_MAX {
+                return;
+            }
+        }
+    }
+}
+
+async fn collect(
+    incoming: &mut Incoming,
+    size_max: usize,
+    deadline: Instant,
+) -> Result<Bytes, BodyError> {
+    let mut first = Bytes::new();
+    let mut rest = BytesMut::new();
+    loop {
+        let frame = match timeout_at(deadline, incoming.frame()).await {
+            Err(_) => return Err(BodyError::TooLate),
+            Ok(Some(Err(_))) => return Err(BodyError::Broken),
+            Ok(Some(Ok(frame))) => frame,
+            Ok(None) if rest.is_empty() => return Ok(first),
+            Ok(None) => return Ok(rest.freeze()),
+        };
+        // Trailers are not data; nobody asked for them.
+        let Ok(data) = frame.into_data() else {
+            continue;
+        };
+        if first.len().max(rest.len()).saturating_add(data.len()) > size_max {
+            return Err(BodyError::TooLarge);
+        }
+        // Nearly every body comes in one piece, which is then passed on without a copy.
+        if first.is_empty() && rest.is_empty() {
+            first = data;
+        } else {
+            if rest.is_empty() {
+                rest.extend_from_slice(&first);
+            }
+            rest.extend_from_slice(&data);
+        }
+    }
+}

@@ -1,0 +1,70 @@
+//! The id of a request: the client's own, or a new UUID.
+
+use http::HeaderMap;
+use patron::entropy::{Entropy, random_bytes};
+
+/// The header that carries it, in both directions.
+pub const X_REQUEST_ID: &str = "x-request-id";
+
+const LENGTH_MAX: usize = 128;
+
+/// The client's `x-request-id` when it is 1 to 128 printable ASCII characters, else a new UUID.
+pub fn request_id(headers: &HeaderMap, entropy: &dyn Entropy) -> String {
+    let sent = headers
+        .get(X_REQUEST_ID)
+        .and_then(|value| value.to_str().ok());
+    let fits = |id: &&str| {
+        (1..=LENGTH_MAX).contains(&id.len()) && id.bytes().all(|b| (b' '..=b'~').contains(&b))
+    };
+    sent.filter(fits)
+        .map_or_else(|| new_uuid(entropy), str::to_owned)
+}
+
+/// A random UUID (RFC 9562, version 4).
+fn new_uuid(entropy: &dyn Entropy) -> String {
+    let random = u128::from_be_bytes(random_bytes(entropy));
+    let versioned = random & !(0xF << 76) | (0x4 << 76);
+    let variant = versioned & !(0b11 << 62) | (0b10 << 62);
+    let hex = format!("{variant:032x}");
+    let (a, rest) = hex.split_at(8);
+    let (b, rest) = rest.split_at(4);
+    let (c, rest) = rest.split_at(4);
+    let (d, e) = rest.split_at(4);
+    format!("{a}-{b}-{c}-{d}-{e}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Ones;
+
+    impl Entropy for Ones {
+        fn fill(&self, bytes: &mut [u8]) {
+            bytes.fill(0xFF);
+        }
+    }
+
+    fn check(sent: Option<&str>, expect: &str) {
+        let mut headers = HeaderMap::new();
+        if let Some(sent) = sent {
+            headers.insert(
+                X_REQUEST_ID,
+                http::HeaderValue::from_bytes(sent.as_bytes()).unwrap(),
+            );
+        }
+        assert_eq!(request_id(&headers, &Ones), expect);
+    }
+
+    #[test]
+    fn a_fitting_id_is_echoed_and_any_other_replaced() {
+        const NEW: &str = "ffffffff-ffff-4fff-bfff-ffffffffffff";
+        check(None, NEW);
+        check(Some(""), NEW);
+        check(Some("r-1 ~"), "r-1 ~");
+        check(Some("ü"), NEW);
+        check(Some("a\tb"), NEW);
+        check(Some(&"x".repeat(128)), &"x".repeat(128));
+        check(Some(&"x".repeat(129)), NEW);
+    }
+}

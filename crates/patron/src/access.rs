@@ -1,0 +1,319 @@
+//! From a credential to a capability: what a caller may do is what its capability has methods for.
+//!
+//! The steps cannot be skipped or swapped, since each is a type that only the one before returns:
+//! API key → [`Authenticated`] → address → [`Admitted`] → scope → [`CustomerReader`] or
+//! [`CustomerWriter`]. A client auth token leads to an [`OwnCustomer`], which reaches one customer.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::actor::{Actor, ActorKind};
+use crate::api_key::{ApiKey, Scope};
+use crate::cache::EpochCache;
+use crate::clock::Timestamp;
+use crate::commands::Desk;
+use crate::error::{Error, Kind};
+use crate::ids::{CustomerNumber, KeyNumber, MerchantNumber};
+use crate::merchant::{Merchant, Standing};
+use crate::patron::{MerchantContext, Patron};
+use crate::token::ClientToken;
+
+/// No credential is longer; a longer text is refused before it is hashed.
+const KEY_LENGTH_MAX: usize = 256;
+
+/// A key that the store knows, in force or not, with its merchant.
+pub(crate) struct KnownKey {
+    key: ApiKey,
+    context: Arc<MerchantContext>,
+    last_used_ms: Arc<AtomicI64>,
+}
+
+/// What is remembered of keys and merchants, and which keys were used.
+pub(crate) struct Remembered {
+    pub(crate) keys: EpochCache<[u8; 32], Arc<KnownKey>>,
+    pub(crate) merchants: EpochCache<MerchantNumber, Arc<MerchantContext>>,
+    uses: Mutex<HashMap<KeyNumber, Use>>,
+}
+
+#[derive(Default)]
+struct Use {
+    last_used_ms: Arc<AtomicI64>,
+    recorded_ms: i64,
+}
+
+impl Default for Remembered {
+    fn default() -> Self {
+        // A merchant's unwrapped keys take about 8 KiB, a known key less than 1.
+        Self {
+            keys: EpochCache::new(20_000),
+            merchants: EpochCache::new(4_000),
+            uses: Mutex::default(),
+        }
+    }
+}
+
+impl Remembered {
+    fn last_used(&self, key: KeyNumber) -> Arc<AtomicI64> {
+        let mut uses = self.uses.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(&uses.entry(key).or_default().last_used_ms)
+    }
+}
+
+const UNAUTHENTICATED: Error = Error::new(Kind::Unauthenticated, "the credential is not in force");
+
+impl Patron {
+    /// Checks an API key as it came over the wire.
+    ///
+    /// # Errors
+    /// `Unauthenticated` when the key is unknown, revoked or expired, or its merchant suspended;
+    /// `Unavailable` when the store cannot say.
+    pub async fn authenticate_key(
+        &self,
+        text: &[u8],
+        now: Timestamp,
+    ) -> Result<Authenticated<'_>, Error> {
+        if text.is_empty() || text.len() > KEY_LENGTH_MAX {
+            return Err(UNAUTHENTICATED);
+        }
+        let known = self.find_key(text).await?.ok_or(UNAUTHENTICATED)?;
+        let is_active = known.context.merchant.standing == Standing::Active;
+        if !known.key.is_in_force(now) || !is_active {
+            return Err(UNAUTHENTICATED);
+        }
+        known.last_used_ms.fetch_max(now.as_ms(), Ordering::Relaxed);
+        Ok(Authenticated {
+            patron: self,
+            known,
+            now,
+        })
+    }
+
+    async fn find_key(&self, text: &[u8]) -> Result<Option<Arc<KnownKey>>, Error> {
+        let epoch = self.store.management_epoch()?;
+        for (_, hash) in self.deployment.api_key_hashes(text) {
+            if let Some(known) = self.remembered.keys.find(epoch, &hash) {
+                return Ok(Some(known));
+            }
+            let Some(key) = self.store.find_api_key(hash).await? else {
+                continue;
+            };
+            let Some(context) = self.merchant_context(epoch, key.merchant).await? else {
+                continue;
+            };
+            let last_used_ms = self.remembered.last_used(key.number);
+            let known = Arc::new(KnownKey {
+                key,
+                context,
+                last_used_ms,
+            });
+            self.remembered
+                .keys
+                .remember(epoch, hash, Arc::clone(&known));
+            return Ok(Some(known));
+        }
+        Ok(None)
+    }
+
+    /// Checks a client auth token and spends one use of it.
+    ///
+    /// # Errors
+    /// `Unauthenticated` when the token is unknown, expired or used up, or its merchant suspended;
+    /// `Unavailable` when the store cannot say.
+    pub async fn authenticate_token(
+        &self,
+        token: &ClientToken,
+        now: Timestamp,
+    ) -> Result<TokenHolder<'_>, Error> {
+        let epoch = self.store.management_epoch()?;
+        let merchant = token.merchant(&self.deployment);
+        let context = self
+            .merchant_context(epoch, merchant)
+            .await?
+            .ok_or(UNAUTHENTICATED)?;
+        if context.merchant.standing != Standing::Active {
+            return Err(UNAUTHENTICATED);
+        }
+        let hash = token.hash(&self.deployment);
+        let customer = self
+            .store
+            .spend_token(merchant, hash, now)
+            .await?
+            .ok_or(UNAUTHENTICATED)?;
+        Ok(TokenHolder {
+            patron: self,
+            context,
+            customer,
+            now,
+        })
+    }
+
+    /// Writes down when keys were last used, all at once. Called now and then, and at the end.
+    ///
+    /// # Errors
+    /// When the store cannot write; the uses are kept for the next call.
+    pub async fn record_key_uses(&self) -> Result<(), Error> {
+        let due: Vec<(KeyNumber, Timestamp)> = {
+            let uses = self
+                .remembered
+                .uses
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner);
+            uses.iter()
+                .map(|(key, one)| {
+                    (
+                        *key,
+                        one.last_used_ms.load(Ordering::Relaxed),
+                        one.recorded_ms,
+                    )
+                })
+                .filter(|(_, last_used_ms, recorded_ms)| last_used_ms > recorded_ms)
+                .map(|(key, last_used_ms, _)| (key, Timestamp::from_ms(last_used_ms)))
+                .collect()
+        };
+        if due.is_empty() {
+            return Ok(());
+        }
+        self.store.record_key_uses(due.clone()).await?;
+        let mut uses = self
+            .remembered
+            .uses
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        for (key, at) in due {
+            uses.entry(key).or_default().recorded_ms = at.as_ms();
+        }
+        Ok(())
+    }
+}
+
+/// A caller with an API key in force, whose address is not yet checked.
+pub struct Authenticated<'a> {
+    patron: &'a Patron,
+    known: Arc<KnownKey>,
+    now: Timestamp,
+}
+
+impl<'a> Authenticated<'a> {
+    /// The merchant whose key it is.
+    pub fn merchant(&self) -> &Merchant {
+        &self.known.context.merchant
+    }
+
+    /// Checks the client's address against the merchant's allow-list.
+    ///
+    /// # Errors
+    /// `AddressRefused` when the list is on and does not hold the address, or there is none.
+    pub fn admit(self, address: Option<IpAddr>) -> Result<Admitted<'a>, Error> {
+        if !self.merchant().settings.allow_list.admits(address) {
+            return Err(Error::new(
+                Kind::AddressRefused,
+                "the address is not on the allow-list",
+            ));
+        }
+        let Self { patron, known, now } = self;
+        Ok(Admitted {
+            patron,
+            known,
+            address,
+            now,
+        })
+    }
+}
+
+/// A caller with an API key in force, from an address that is admitted.
+pub struct Admitted<'a> {
+    patron: &'a Patron,
+    known: Arc<KnownKey>,
+    address: Option<IpAddr>,
+    now: Timestamp,
+}
+
+impl<'a> Admitted<'a> {
+    /// The merchant whose key it is.
+    pub fn merchant(&self) -> &Merchant {
+        &self.known.context.merchant
+    }
+
+    fn desk(&self, scope: Scope, request_id: &str) -> Result<Desk<'a>, Error> {
+        if !self.known.key.scopes.include(scope) {
+            return Err(Error::new(
+                Kind::Denied,
+                "the key does not have the scope for this",
+            ));
+        }
+        let actor = Actor {
+            kind: ActorKind::ApiKey(self.known.key.number),
+            address: self.address,
+            request_id: request_id.to_owned(),
+        };
+        Ok(Desk::new(
+            self.patron,
+            Arc::clone(&self.known.context),
+            actor,
+            self.now,
+        ))
+    }
+
+    /// The right to read the merchant's customers.
+    ///
+    /// # Errors
+    /// `Denied` without the scope `customers:read`.
+    pub fn customer_reader(&self, request_id: &str) -> Result<CustomerReader<'a>, Error> {
+        Ok(CustomerReader(self.desk(Scope::CustomersRead, request_id)?))
+    }
+
+    /// The right to create and update the merchant's customers.
+    ///
+    /// # Errors
+    /// `Denied` without the scope `customers:write`.
+    pub fn customer_writer(&self, request_id: &str) -> Result<CustomerWriter<'a>, Error> {
+        Ok(CustomerWriter(
+            self.desk(Scope::CustomersWrite, request_id)?,
+        ))
+    }
+}
+
+/// A caller with a client auth token.
+pub struct TokenHolder<'a> {
+    patron: &'a Patron,
+    context: Arc<MerchantContext>,
+    customer: CustomerNumber,
+    now: Timestamp,
+}
+
+impl<'a> TokenHolder<'a> {
+    /// The merchant whose customer it is.
+    pub fn merchant(&self) -> &Merchant {
+        &self.context.merchant
+    }
+
+    /// The right to read and update the token's own customer. Tokens come from customers' own
+    /// devices, so the allow-list does not bind them; the address is only noted.
+    pub fn own_customer(self, address: Option<IpAddr>, request_id: &str) -> OwnCustomer<'a> {
+        let kind = ActorKind::ClientToken(self.customer);
+        let actor = Actor {
+            kind,
+            address,
+            request_id: request_id.to_owned(),
+        };
+        OwnCustomer {
+            desk: Desk::new(self.patron, self.context, actor, self.now),
+            own: self.customer,
+        }
+    }
+}
+
+/// The right to read a merchant's customers. Its methods are in [`crate::queries`].
+pub struct CustomerReader<'a>(pub(crate) Desk<'a>);
+
+/// The right to create and update a merchant's customers. Its methods are in [`crate::commands`].
+pub struct CustomerWriter<'a>(pub(crate) Desk<'a>);
+
+/// The right to read and update one customer. Its methods are in [`crate::queries`] and
+/// [`crate::commands`].
+pub struct OwnCustomer<'a> {
+    pub(crate) desk: Desk<'a>,
+    pub(crate) own: CustomerNumber,
+}

@@ -1,0 +1,184 @@
+//! API keys: what a merchant's server shows to be let in.
+
+use std::fmt;
+use std::str::FromStr;
+
+use zeroize::Zeroizing;
+
+use crate::clock::Timestamp;
+use crate::entropy::{Entropy, random_bytes};
+use crate::ids::{KeyNumber, MerchantNumber};
+use crate::keys::Generation;
+
+/// What a key may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Scope {
+    /// Read customers.
+    CustomersRead,
+    /// Create and update customers.
+    CustomersWrite,
+    /// Delete and erase customers.
+    CustomersErase,
+    /// Manage the merchant itself.
+    Admin,
+}
+
+impl Scope {
+    /// All scopes.
+    pub const ALL: [Self; 4] = [
+        Self::CustomersRead,
+        Self::CustomersWrite,
+        Self::CustomersErase,
+        Self::Admin,
+    ];
+
+    /// Its name.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::CustomersRead => "customers:read",
+            Self::CustomersWrite => "customers:write",
+            Self::CustomersErase => "customers:erase",
+            Self::Admin => "admin",
+        }
+    }
+}
+
+/// The scopes of a key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Scopes(Vec<Scope>);
+
+/// A list of scopes that cannot be read.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "`{0}` is not a scope; scopes are customers:read, customers:write, customers:erase and admin"
+)]
+pub struct NotAScope(pub String);
+
+impl Scopes {
+    /// Whether `scope` is among them.
+    pub fn include(&self, scope: Scope) -> bool {
+        self.0.contains(&scope)
+    }
+}
+
+impl Default for Scopes {
+    /// What a vendor's client library needs: read and write customers.
+    fn default() -> Self {
+        Self(vec![Scope::CustomersRead, Scope::CustomersWrite])
+    }
+}
+
+impl FromStr for Scopes {
+    type Err = NotAScope;
+
+    fn from_str(text: &str) -> Result<Self, NotAScope> {
+        let mut scopes = text
+            .split(|c: char| c == ',' || c.is_whitespace())
+            .filter(|part| !part.is_empty())
+            .map(|part| {
+                let found = Scope::ALL.into_iter().find(|scope| scope.name() == part);
+                found.ok_or_else(|| NotAScope(part.to_owned()))
+            })
+            .collect::<Result<Vec<_>, _>>()?;
+        scopes.sort_unstable();
+        scopes.dedup();
+        if scopes.is_empty() {
+            Err(NotAScope(String::new()))
+        } else {
+            Ok(Self(scopes))
+        }
+    }
+}
+
+impl fmt::Display for Scopes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names: Vec<_> = self.0.iter().map(|scope| scope.name()).collect();
+        f.write_str(&names.join(","))
+    }
+}
+
+/// The text of an API key: 32 upper-case hex digits. It is shown once and stored only as a hash.
+pub struct ApiKeyText(Zeroizing<String>);
+
+impl ApiKeyText {
+    /// A new key: 128 bits that nobody can guess.
+    pub fn issue(entropy: &dyn Entropy) -> Self {
+        let bytes: [u8; 16] = random_bytes(entropy);
+        let mut text = Zeroizing::new(String::with_capacity(32));
+        for byte in bytes {
+            for nibble in [byte >> 4, byte & 15] {
+                let digit = char::from_digit(nibble.into(), 16).unwrap_or('0');
+                text.push(digit.to_ascii_uppercase());
+            }
+        }
+        Self(text)
+    }
+
+    /// Reads 32 hex digits, upper-case.
+    pub fn parse(text: &str) -> Option<Self> {
+        let hex = |b: u8| b.is_ascii_digit() || (b'A'..=b'F').contains(&b);
+        let fits = text.len() == 32 && text.bytes().all(hex);
+        fits.then(|| Self(Zeroizing::new(text.to_owned())))
+    }
+
+    /// The key itself. Show it once, log it never.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+/// An API key as a store keeps it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ApiKey {
+    /// The store's number of it.
+    pub number: KeyNumber,
+    /// Whose key it is.
+    pub merchant: MerchantNumber,
+    /// What its owner calls it.
+    pub label: String,
+    /// What it may do.
+    pub scopes: Scopes,
+    /// HMAC of its text.
+    pub hash: [u8; 32],
+    /// The generation of the pepper under which it is hashed.
+    pub pepper_generation: Generation,
+    /// When it was created.
+    pub created: Timestamp,
+    /// The first moment at which it no longer works.
+    pub expires: Option<Timestamp>,
+    /// When it was revoked.
+    pub revoked: Option<Timestamp>,
+}
+
+impl ApiKey {
+    /// Whether the key works at `now`.
+    pub fn is_in_force(&self, now: Timestamp) -> bool {
+        self.revoked.is_none() && self.expires.is_none_or(|expires| now < expires)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::keys::tests::TestEntropy;
+
+    #[test]
+    fn keys_look_like_the_documented_ones() {
+        let key = ApiKeyText::issue(&TestEntropy::new(3));
+        assert!(ApiKeyText::parse(key.expose()).is_some());
+        for bad in ["", &key.expose().to_lowercase(), &key.expose()[1..]] {
+            assert!(ApiKeyText::parse(bad).is_none(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn scopes_are_read_and_written() {
+        let scopes: Scopes = "customers:write, customers:read,customers:read"
+            .parse()
+            .unwrap();
+        assert_eq!(scopes, Scopes::default());
+        assert_eq!(scopes.to_string(), "customers:read,customers:write");
+        assert!("customers:fly".parse::<Scopes>().is_err());
+        assert!("".parse::<Scopes>().is_err());
+    }
+}

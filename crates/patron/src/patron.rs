@@ -1,0 +1,181 @@
+//! `Patron`: the core put together, over one store.
+
+use std::sync::Arc;
+
+use crate::access::Remembered;
+use crate::clock::Timestamp;
+use crate::crypto::DoesNotOpen;
+use crate::entropy::Entropy;
+use crate::error::Error;
+use crate::ids::MerchantNumber;
+use crate::installation::{Installation, Mode};
+use crate::keys::{DeploymentKeys, KeyOwner, MerchantKeys, RootKey};
+use crate::merchant::Merchant;
+use crate::numbers::Numbers;
+use crate::store::{Store, StoreError, Unique};
+use crate::token::TokenPolicy;
+
+/// What [`Patron::open`] is put together from.
+pub struct Parts {
+    /// Where everything is kept.
+    pub store: Arc<dyn Store>,
+    /// The key above all others.
+    pub root: RootKey,
+    /// For keys, nonces and tokens: the operating system's generator.
+    pub entropy: Arc<dyn Entropy>,
+    /// For customers' public ids only; a sandbox may steer it.
+    pub id_entropy: Arc<dyn Entropy>,
+    /// How long and how often client auth tokens work.
+    pub tokens: TokenPolicy,
+    /// What the caller takes the store for.
+    pub mode: Mode,
+}
+
+/// The core over one store. Wires reach customers through its capabilities only ([`crate::access`]).
+pub struct Patron {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) root: RootKey,
+    pub(crate) entropy: Arc<dyn Entropy>,
+    pub(crate) id_entropy: Arc<dyn Entropy>,
+    pub(crate) tokens: TokenPolicy,
+    pub(crate) deployment: DeploymentKeys,
+    pub(crate) numbers: Numbers,
+    pub(crate) remembered: Remembered,
+    installation: Installation,
+}
+
+/// A merchant with its keys unwrapped.
+pub(crate) struct MerchantContext {
+    pub(crate) merchant: Merchant,
+    pub(crate) keys: MerchantKeys,
+}
+
+/// Why an installation cannot be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// It was born in another mode.
+    #[error("this data was created in {} mode and cannot be used in {} mode", born.name(), asked.name())]
+    OtherMode {
+        /// The mode it was born in.
+        born: Mode,
+        /// The mode that was asked for.
+        asked: Mode,
+    },
+    /// The root key does not unwrap its keys.
+    #[error("the root key does not fit this data: its keys were wrapped with another one")]
+    RootKeyDoesNotFit,
+    /// The store does not answer.
+    #[error("the store does not answer")]
+    Store(#[from] StoreError),
+}
+
+impl From<DoesNotOpen> for OpenError {
+    fn from(_: DoesNotOpen) -> Self {
+        Self::RootKeyDoesNotFit
+    }
+}
+
+impl Patron {
+    /// Opens an installation, or founds it when the store is new.
+    ///
+    /// # Errors
+    /// When the store was born in another mode, the root key does not fit, or the store does not
+    /// answer.
+    pub async fn open(parts: Parts, now: Timestamp) -> Result<Self, OpenError> {
+        let Parts {
+            store,
+            root,
+            entropy,
+            id_entropy,
+            tokens,
+            mode,
+        } = parts;
+        let installation = match store.find_installation().await? {
+            Some(installation) => installation,
+            None => {
+                found(
+                    &*store,
+                    &root,
+                    &*entropy,
+                    Installation { mode, created: now },
+                )
+                .await?
+            }
+        };
+        if installation.mode != mode {
+            return Err(OpenError::OtherMode {
+                born: installation.mode,
+                asked: mode,
+            });
+        }
+        let wrapped = store.list_wrapped_keys(KeyOwner::Deployment).await?;
+        let deployment = DeploymentKeys::unwrap(&root, &wrapped)?;
+        Ok(Self {
+            store,
+            root,
+            entropy,
+            id_entropy,
+            tokens,
+            deployment,
+            numbers: Numbers::default(),
+            remembered: Remembered::default(),
+            installation,
+        })
+    }
+
+    /// The record of the store's birth.
+    pub const fn installation(&self) -> Installation {
+        self.installation
+    }
+
+    /// Whether requests can be answered now.
+    ///
+    /// # Errors
+    /// `Unavailable` when the store cannot answer.
+    pub async fn check(&self) -> Result<(), Error> {
+        Ok(self.store.check().await?)
+    }
+
+    /// The merchant with this number and its keys, remembered for the management epoch.
+    pub(crate) async fn merchant_context(
+        &self,
+        epoch: u64,
+        number: MerchantNumber,
+    ) -> Result<Option<Arc<MerchantContext>>, Error> {
+        if let Some(context) = self.remembered.merchants.find(epoch, &number) {
+            return Ok(Some(context));
+        }
+        let Some(merchant) = self.store.find_merchant(number).await? else {
+            return Ok(None);
+        };
+        let wrapped = self
+            .store
+            .list_wrapped_keys(KeyOwner::Merchant(number))
+            .await?;
+        let keys = MerchantKeys::unwrap(&self.root, number, &wrapped).map_err(Error::internal)?;
+        let context = Arc::new(MerchantContext { merchant, keys });
+        self.remembered
+            .merchants
+            .remember(epoch, number, Arc::clone(&context));
+        Ok(Some(context))
+    }
+}
+
+/// Writes the record of birth. When another process was faster, its record counts.
+async fn found(
+    store: &dyn Store,
+    root: &RootKey,
+    entropy: &dyn Entropy,
+    installation: Installation,
+) -> Result<Installation, OpenError> {
+    match store
+        .found(installation, root.wrap_deployment_keys(entropy)?)
+        .await
+    {
+        Ok(()) => Ok(installation),
+        Err(StoreError::Duplicate(Unique::Installation)) => {
+            Ok(store.find_installation().await?.unwrap_or(installation))
+        }
+        Err(error) => Err(error.into()),
+    }
+}

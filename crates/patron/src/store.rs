@@ -1,0 +1,246 @@
+//! What the core asks of a store. Few, coarse methods; the same contract on every engine.
+//!
+//! The contract's tests are `patron_testkit::store_contract`, which every store passes on its real
+//! engine. A store never sees an open personal value: everything arrives sealed or as a blind index.
+
+use std::error::Error as StdError;
+use std::pin::Pin;
+
+use crate::api_key::ApiKey;
+use crate::blind_index::BlindIndex;
+use crate::change::Change;
+use crate::clock::Timestamp;
+use crate::history::SealedEntry;
+use crate::ids::{CustomerNumber, KeyNumber, MerchantId, MerchantNumber};
+use crate::installation::Installation;
+use crate::keys::{KeyOwner, WrappedKey};
+use crate::merchant::Merchant;
+use crate::seal::SealedCustomer;
+use crate::token::TokenRecord;
+
+/// A store's answer that may take a while.
+pub type StoreFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
+
+/// One unique name of a customer within its merchant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UniqueKey {
+    /// By the index over its public id.
+    Id(BlindIndex),
+    /// By the index over its reference.
+    Reference(BlindIndex),
+    /// By its number.
+    Number(CustomerNumber),
+}
+
+/// What is unique.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unique {
+    /// A merchant's customer's public id.
+    CustomerId,
+    /// A merchant's customer's number.
+    CustomerNumber,
+    /// A merchant's customer's reference.
+    CustomerReference,
+    /// A merchant's id.
+    MerchantId,
+    /// The hash of an API key.
+    ApiKey,
+    /// The hash of a client auth token.
+    ClientToken,
+    /// The installation itself.
+    Installation,
+}
+
+/// What a store can answer instead.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// Another row has this already. Nothing was written.
+    #[error("duplicate {0:?}")]
+    Duplicate(Unique),
+    /// The customer (or merchant) is not at the expected version. Nothing was written.
+    #[error("stale version")]
+    Stale,
+    /// What was to be changed is not there. Nothing was written.
+    #[error("no such row")]
+    Missing,
+    /// The store cannot answer now; a retry may succeed. Nothing was acknowledged.
+    #[error("store unavailable")]
+    Unavailable(#[source] Box<dyn StdError + Send + Sync>),
+    /// A row holds what no version of the program writes.
+    #[error("corrupt value in {table}.{column}")]
+    Corrupt {
+        /// The table.
+        table: &'static str,
+        /// The column.
+        column: &'static str,
+    },
+}
+
+/// Numbers that a store hands out in blocks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Counter {
+    /// Customers' numbers, over all merchants.
+    Customer,
+    /// Merchants' numbers.
+    Merchant,
+    /// API keys' numbers.
+    ApiKey,
+}
+
+impl Counter {
+    /// All counters.
+    pub const ALL: [Self; 3] = [Self::Customer, Self::Merchant, Self::ApiKey];
+
+    /// The counter's name in the store. Never change one that was released.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Customer => "customer",
+            Self::Merchant => "merchant",
+            Self::ApiKey => "api_key",
+        }
+    }
+}
+
+/// A part of a merchant's list of customers, newest first.
+#[derive(Debug, Clone)]
+pub struct SealedList {
+    /// The customers.
+    pub customers: Vec<SealedCustomer>,
+    /// How many there are in all, from counters kept with the changes.
+    pub total: u64,
+}
+
+/// An API key and when it was last used.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListedKey {
+    /// The key.
+    pub key: ApiKey,
+    /// When it was last used; up to some seconds behind.
+    pub last_used: Option<Timestamp>,
+}
+
+/// A change of merchants or keys. Each is atomic.
+#[derive(Debug, Clone)]
+pub enum ManagementChange {
+    /// A new merchant and its keys. `Duplicate(MerchantId)` when the id is taken.
+    CreateMerchant {
+        /// The merchant, at revision 1.
+        merchant: Merchant,
+        /// Its wrapped keys.
+        keys: Vec<WrappedKey>,
+    },
+    /// The merchant becomes this; its revision is one more than the stored one, else `Stale`.
+    UpdateMerchant(Merchant),
+    /// A new API key.
+    CreateKey(ApiKey),
+    /// The key stops working at `at`. `Missing` when the merchant has no such key. A key that was
+    /// revoked before stays revoked from then.
+    RevokeKey {
+        /// Whose key it is.
+        merchant: MerchantNumber,
+        /// Which key.
+        key: KeyNumber,
+        /// From when on.
+        at: Timestamp,
+    },
+    /// A new key takes the place of an old one, which works until `old_expires` at the latest.
+    /// `Missing` when the merchant has no such key in force.
+    RollKey {
+        /// The old key.
+        old: KeyNumber,
+        /// The last moment of the old key; never later than its own expiry.
+        old_expires: Timestamp,
+        /// The new key.
+        new: ApiKey,
+    },
+}
+
+/// A durable, transactional store of sealed customers.
+///
+/// Every method that writes returns only when what it wrote is durable, and in case of an error
+/// has written nothing of it. Every read sees all that was acknowledged before it began.
+pub trait Store: Send + Sync {
+    /// The record of the store's birth; `None` in a new store.
+    fn find_installation(&self) -> StoreFuture<'_, Option<Installation>>;
+
+    /// Writes the record of birth and the deployment's keys. `Duplicate(Installation)` when the
+    /// store has one already.
+    fn found(&self, installation: Installation, keys: Vec<WrappedKey>) -> StoreFuture<'_, ()>;
+
+    /// Applies changes, each atomic on its own, and answers each, in order.
+    ///
+    /// `Duplicate` when a new customer's number, id or reference is taken; `Stale` when a customer is
+    /// not at the expected version. A change that was applied before is not applied again: `Ok`.
+    fn apply(&self, changes: Vec<Change>) -> StoreFuture<'_, Vec<Result<(), StoreError>>>;
+
+    /// The merchant's customer with the first of `keys` that fits; never a deleted one.
+    fn find_customer<'a>(
+        &'a self,
+        merchant: MerchantNumber,
+        keys: &'a [UniqueKey],
+    ) -> StoreFuture<'a, Option<SealedCustomer>>;
+
+    /// A part of the merchant's customers, newest first (by created, then number), without deleted ones.
+    fn list_customers(
+        &self,
+        merchant: MerchantNumber,
+        offset: u32,
+        limit: u32,
+    ) -> StoreFuture<'_, SealedList>;
+
+    /// The whole history of a customer, oldest first.
+    fn list_history(
+        &self,
+        merchant: MerchantNumber,
+        customer: CustomerNumber,
+    ) -> StoreFuture<'_, Vec<SealedEntry>>;
+
+    /// Keeps a client auth token.
+    fn issue_token(&self, token: TokenRecord) -> StoreFuture<'_, ()>;
+
+    /// Uses a token once: whose customer it is for, or `None` when it is unknown, expired at `now`
+    /// or used up. Two uses at once never spend the same use.
+    fn spend_token(
+        &self,
+        merchant: MerchantNumber,
+        hash: [u8; 32],
+        now: Timestamp,
+    ) -> StoreFuture<'_, Option<CustomerNumber>>;
+
+    /// The first of `count` numbers that nobody else is ever given.
+    fn lease_numbers(&self, counter: Counter, count: u32) -> StoreFuture<'_, i64>;
+
+    /// Applies a change of merchants or keys.
+    fn manage(&self, change: ManagementChange) -> StoreFuture<'_, ()>;
+
+    /// The merchant with this number.
+    fn find_merchant(&self, number: MerchantNumber) -> StoreFuture<'_, Option<Merchant>>;
+
+    /// The merchant with this id.
+    fn find_merchant_by_id<'a>(&'a self, id: &'a MerchantId) -> StoreFuture<'a, Option<Merchant>>;
+
+    /// All merchants, by id.
+    fn list_merchants(&self) -> StoreFuture<'_, Vec<Merchant>>;
+
+    /// The API key with this hash, in force or not.
+    fn find_api_key(&self, hash: [u8; 32]) -> StoreFuture<'_, Option<ApiKey>>;
+
+    /// The merchant's API keys, by number.
+    fn list_api_keys(&self, merchant: MerchantNumber) -> StoreFuture<'_, Vec<ListedKey>>;
+
+    /// Notes when keys were last used. Never moves a time back.
+    fn record_key_uses(&self, uses: Vec<(KeyNumber, Timestamp)>) -> StoreFuture<'_, ()>;
+
+    /// The wrapped keys of this owner, of all purposes and generations.
+    fn list_wrapped_keys(&self, owner: KeyOwner) -> StoreFuture<'_, Vec<WrappedKey>>;
+
+    /// A number that grows with every acknowledged [`Store::manage`]. What was read of merchants and
+    /// keys after asking for it may be remembered until it has grown.
+    ///
+    /// # Errors
+    /// `Unavailable` when the number is not known to be current.
+    fn management_epoch(&self) -> Result<u64, StoreError>;
+
+    /// Whether the store can answer now.
+    fn check(&self) -> StoreFuture<'_, ()>;
+}
