@@ -1,1 +1,83 @@
-//! The Juspay wire.
+//! Juspay's Express Checkout customer API (India, global and v3.2 documents) over Patron's core.
+//!
+//! The way of a request: [`route`] finds what is asked, [`auth`] who asks, [`bodies`] and [`rules`]
+//! what is said, [`customers`] does it, and [`errors`] says in the vendor's words what went wrong.
+//! The crate's README lists the decisions where the vendor's own sources disagree.
+
+mod answers;
+mod auth;
+mod bodies;
+mod customers;
+pub mod errors;
+pub mod fields;
+mod route;
+mod rules;
+
+use std::sync::Arc;
+
+use patron::Patron;
+use patron_wire::{Answer, AnswerFuture, Context, Request, Setting, Wire};
+
+use crate::answers::{Reply, Sender};
+use crate::errors::{Failure, Refusal};
+use crate::route::Route;
+
+/// The name of the setting that chooses the API version.
+const SETTING_API_VERSION: &str = "juspay.api-version";
+
+/// The name of the setting that chooses what a name may be made of.
+const SETTING_NAMES: &str = "juspay.names";
+
+const SETTINGS: &[Setting] = &[
+    Setting {
+        name: SETTING_API_VERSION,
+        values: &["default", "3.2"],
+        about: "3.2: answers also carry customer_id, references have at least 8 characters, \
+                an email address is required",
+    },
+    Setting {
+        name: SETTING_NAMES,
+        values: &["documented", "unicode"],
+        about: "unicode: names may have letters of any script, marks, spaces and apostrophes",
+    },
+];
+
+/// The wire. It owns every path that no other wire owns, and answers those with its own 404.
+pub struct Juspay {
+    patron: Arc<Patron>,
+}
+
+impl Juspay {
+    /// The wire over this core.
+    pub const fn new(patron: Arc<Patron>) -> Self {
+        Self { patron }
+    }
+}
+
+impl Wire for Juspay {
+    fn name(&self) -> &'static str {
+        "juspay"
+    }
+
+    fn owns(&self, _path: &str) -> bool {
+        true
+    }
+
+    fn answer<'a>(&'a self, request: &'a mut Request) -> AnswerFuture<'a> {
+        Box::pin(async move {
+            let route = Route::find(&request.path);
+            let mut sender = Sender::new(&request.context);
+            let outcome = customers::answer(&self.patron, &route, request, &mut sender).await;
+            sender.answer(route.template(), outcome)
+        })
+    }
+
+    fn broken(&self, context: &Context) -> Answer {
+        let outcome: Result<Reply, Failure> = Err(Refusal::Internal.into());
+        Sender::new(context).answer(Route::BROKEN_TEMPLATE, outcome)
+    }
+
+    fn settings(&self) -> &'static [Setting] {
+        SETTINGS
+    }
+}

@@ -87,7 +87,9 @@ mod tests {
                     password
                 );
             }
-            _ => panic!("not read as Basic: {value}"),
+            Credential::None | Credential::Bearer(_) | Credential::Malformed => {
+                panic!("not read as Basic: {value}")
+            }
         }
     }
 

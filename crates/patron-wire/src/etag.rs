@@ -21,7 +21,7 @@ pub fn if_match(headers: &HeaderMap) -> Precondition {
         let Ok(line) = line.to_str() else { continue };
         for tag in line.split(',').map(str::trim) {
             if tag == "*" {
-                return Precondition::None;
+                return Precondition::Exists;
             }
             let inner = tag
                 .strip_prefix('"')
@@ -55,7 +55,7 @@ mod tests {
     #[test]
     fn if_match_is_read() {
         check(&[], Precondition::None);
-        check(&["*"], Precondition::None);
+        check(&["*"], Precondition::Exists);
         check(&["\"3\""], Precondition::Versions(vec![3]));
         check(
             &["\"3\", \"4\"", "\"5\""],

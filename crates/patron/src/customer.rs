@@ -46,15 +46,22 @@ pub enum Precondition {
     /// None: the last writer wins, field by field.
     #[default]
     None,
+    /// The customer must be there, at any version (`*`).
+    Exists,
     /// The customer must be at one of these versions; an empty list is never met.
     Versions(Vec<u64>),
 }
 
 impl Precondition {
+    /// Whether it is met where there is no customer.
+    pub const fn is_met_by_absence(&self) -> bool {
+        matches!(self, Self::None)
+    }
+
     /// Whether a customer at `version` meets it.
     pub fn is_met_by(&self, version: u64) -> bool {
         match self {
-            Self::None => true,
+            Self::None | Self::Exists => true,
             Self::Versions(versions) => versions.contains(&version),
         }
     }
@@ -183,10 +190,8 @@ mod tests {
                     names.join(",")
                 )
             }
-            Err(error) => match error.kind() {
-                Kind::Stale => "stale".to_owned(),
-                other => format!("{other:?}"),
-            },
+            Err(error) if *error.kind() == Kind::Stale => "stale".to_owned(),
+            Err(error) => format!("{error:?}"),
         };
         assert_eq!(said, expect);
     }

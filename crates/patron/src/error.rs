@@ -88,7 +88,10 @@ impl fmt::Display for Error {
 
 impl StdError for Error {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
-        self.source.as_deref().map(|source| source as _)
+        self.source.as_ref().map(|source| {
+            let source: &(dyn StdError + 'static) = &**source;
+            source
+        })
     }
 }
 

@@ -19,7 +19,7 @@ pub(crate) struct Numbers {
 impl Numbers {
     /// A number that nobody else is ever given.
     pub(crate) async fn next(&self, store: &dyn Store) -> Result<CustomerNumber, Error> {
-        let number = match self.from_lease() {
+        let number = match self.take_leased() {
             Some(number) => number,
             None => {
                 // Several requests may lease at once; each block is used all the same.
@@ -35,7 +35,7 @@ impl Numbers {
         CustomerNumber::new(number).ok_or_else(|| Error::internal("the counter is out of range"))
     }
 
-    fn from_lease(&self) -> Option<i64> {
+    fn take_leased(&self) -> Option<i64> {
         let mut leased = self.leased.lock().unwrap_or_else(PoisonError::into_inner);
         while let Some(block) = leased.last_mut() {
             if let Some(number) = block.next() {

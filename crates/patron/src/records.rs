@@ -152,11 +152,7 @@ impl ProfileV1 {
             region: bare(region),
             currency: bare(currency),
             language: bare(language),
-            notification_settings: bare(notification_settings).map(|all| {
-                all.into_iter()
-                    .map(|one| (one.notification, one.is_enabled))
-                    .collect()
-            }),
+            notification_settings: bare(notification_settings).map(switches),
             communication_preferences: bare(communication_preferences).map(
                 |CommunicationPreferences {
                      email,
@@ -244,6 +240,13 @@ impl ProfileV1 {
                 })),
         })
     }
+}
+
+fn switches(settings: Vec<NotificationSetting>) -> Vec<(String, bool)> {
+    settings
+        .into_iter()
+        .map(|one| (one.notification, one.is_enabled))
+        .collect()
 }
 
 fn bare<T>(value: Option<Pii<T>>) -> Option<T> {

@@ -407,3 +407,6 @@ fn encoded(record: &impl serde::Serialize) -> Result<zeroize::Zeroizing<Vec<u8>>
         .map(zeroize::Zeroizing::new)
         .map_err(|_| SealError::NotEncodable)
 }
+
+#[cfg(test)]
+mod tests;
