@@ -1,1 +1,267 @@
-//! The embedded store.
+//! The embedded store: SQLite in one file, one writer with group commit, readers on their callers'
+//! threads.
+//!
+//! A write goes to the writer's thread ([`writer`]), which commits what waits together and answers
+//! after the commit is durable. A read runs at once on the calling thread, on a connection of its
+//! own ([`connections`]): it takes microseconds, and handing it to another thread takes longer.
+//! Neither needs an asynchronous runtime.
+
+mod apply;
+mod connections;
+mod errors;
+mod lock;
+mod manage;
+mod migrations;
+mod open_error;
+mod outbox;
+mod read;
+mod rows;
+mod sql;
+mod tokens;
+mod writer;
+
+use std::future::ready;
+use std::path::Path;
+use std::sync::Arc;
+
+use patron::api_key::ApiKey;
+use patron::change::Change;
+use patron::clock::Timestamp;
+use patron::history::SealedEntry;
+use patron::ids::{CustomerNumber, KeyNumber, MerchantId, MerchantNumber};
+use patron::installation::Installation;
+use patron::keys::{KeyOwner, WrappedKey};
+use patron::merchant::Merchant;
+use patron::seal::SealedCustomer;
+use patron::store::{
+    Counter, ListedKey, ManagementChange, SealedList, Store, StoreError, StoreFuture, UniqueKey,
+};
+use patron::token::TokenRecord;
+use rusqlite::Connection;
+
+use crate::connections::Readers;
+use crate::errors::NotAnswering;
+use crate::lock::DirectoryLock;
+pub use crate::open_error::OpenError;
+use crate::writer::{Listeners, Moves, Writer};
+
+const DATABASE_FILE: &str = "patron.db";
+
+/// Is told how many writes each commit held.
+pub type OnGroup = Arc<dyn Fn(usize) + Send + Sync>;
+
+/// Is told, in one sentence, that the outcome of a commit is unknown. Nothing of that commit was
+/// acknowledged; when the callback returns, the store refuses every write. It should end the process.
+pub type OnFatal = Arc<dyn Fn(&str) + Send + Sync>;
+
+/// How a store is opened.
+pub struct Options {
+    /// The time, for the record of migrations.
+    pub now: Timestamp,
+    /// Called on the writer's thread after each commit.
+    pub on_group: OnGroup,
+    /// Called on the writer's thread when it cannot go on.
+    pub on_fatal: OnFatal,
+}
+
+/// A store in a directory of its own.
+///
+/// Dropping it waits for the writes that it was given, moves everything into the one database file
+/// and gives the directory free.
+pub struct SqliteStore {
+    // Fields are dropped in this order: readers first, since one that is open would keep the writer
+    // from leaving a single file behind; the lock last.
+    readers: Readers,
+    writer: Writer,
+    _lock: DirectoryLock,
+}
+
+impl SqliteStore {
+    /// Opens the store in `directory`; both are made when they are not there.
+    ///
+    /// # Errors
+    /// When another process owns the directory, or what lies there cannot be used.
+    pub fn open(directory: &Path, options: Options) -> Result<Self, OpenError> {
+        Self::open_limited(directory, options, None)
+    }
+
+    /// As [`SqliteStore::open`], but the database does not grow beyond `pages_max` pages of 4 KiB:
+    /// what finds no room is answered as on a full disk.
+    ///
+    /// # Errors
+    /// As [`SqliteStore::open`].
+    pub fn open_limited(
+        directory: &Path,
+        options: Options,
+        pages_max: Option<u32>,
+    ) -> Result<Self, OpenError> {
+        let Options { now, on_group, on_fatal } = options;
+        let lock = DirectoryLock::take(directory)?;
+        let file = directory.join(DATABASE_FILE);
+        // The file is made before SQLite opens it, so that nobody else can ever read it: its log and
+        // shared memory take over its mode.
+        drop(lock::open_private(&file).map_err(OpenError::at(&file))?);
+        let mut connection = connections::open_writer(&file, pages_max)?;
+        migrations::migrate(&mut connection, now)?;
+        lock::sync_directory(directory).map_err(OpenError::at(directory))?;
+        let listeners = Listeners { on_group, on_fatal };
+        let writer = Writer::start(connection, listeners).map_err(OpenError::Thread)?;
+        Ok(Self { readers: Readers::new(file), writer, _lock: lock })
+    }
+
+    /// The database file.
+    pub fn data_file(&self) -> &Path {
+        self.readers.file()
+    }
+
+    /// What SQLite finds wrong with its file, a line for each; nothing when all is well. Reads the
+    /// whole file.
+    ///
+    /// # Errors
+    /// When the file cannot be read at all.
+    pub fn integrity(&self) -> Result<Vec<String>, StoreError> {
+        self.readers.read(read::integrity)
+    }
+
+    /// The answer to a question, found on the calling thread.
+    fn answer<'a, T: Send + 'a>(
+        &self,
+        read: impl FnOnce(&Connection) -> Result<T, StoreError>,
+    ) -> StoreFuture<'a, T> {
+        Box::pin(ready(self.readers.read(read)))
+    }
+
+    fn refuse_when_stopped(&self) -> Result<(), StoreError> {
+        if self.writer.is_stopped() { Err(NotAnswering::WriterStopped.into()) } else { Ok(()) }
+    }
+}
+
+impl Store for SqliteStore {
+    fn find_installation(&self) -> StoreFuture<'_, Option<Installation>> {
+        self.answer(read::find_installation)
+    }
+
+    fn found(&self, installation: Installation, keys: Vec<WrappedKey>) -> StoreFuture<'_, ()> {
+        Box::pin(self.writer.write(Moves::Nothing, move |connection| {
+            manage::found(connection, &installation, &keys)
+        }))
+    }
+
+    fn apply(&self, changes: Vec<Change>) -> StoreFuture<'_, Vec<Result<(), StoreError>>> {
+        Box::pin(async move {
+            // All wait before the first is answered, so that they share commits.
+            let mut waiting = Vec::with_capacity(changes.len());
+            for change in changes {
+                let work = move |connection: &Connection| apply::apply(connection, &change);
+                waiting.push(self.writer.enqueue(Moves::Nothing, work).await);
+            }
+            let mut answers = Vec::with_capacity(waiting.len());
+            for answer in waiting {
+                answers.push(match answer {
+                    Ok(answer) => writer::arrived(answer).await,
+                    Err(error) => Err(error),
+                });
+            }
+            Ok(answers)
+        })
+    }
+
+    fn find_customer<'a>(
+        &'a self,
+        merchant: MerchantNumber,
+        keys: &'a [UniqueKey],
+    ) -> StoreFuture<'a, Option<SealedCustomer>> {
+        self.answer(|connection| read::find_customer(connection, merchant, keys))
+    }
+
+    fn list_customers(
+        &self,
+        merchant: MerchantNumber,
+        offset: u32,
+        limit: u32,
+    ) -> StoreFuture<'_, SealedList> {
+        self.answer(|connection| read::list_customers(connection, merchant, offset, limit))
+    }
+
+    fn list_history(
+        &self,
+        merchant: MerchantNumber,
+        customer: CustomerNumber,
+    ) -> StoreFuture<'_, Vec<SealedEntry>> {
+        self.answer(|connection| read::list_history(connection, merchant, customer))
+    }
+
+    fn issue_token(&self, token: TokenRecord) -> StoreFuture<'_, ()> {
+        Box::pin(
+            self.writer.write(Moves::Nothing, move |connection| tokens::issue(connection, &token)),
+        )
+    }
+
+    fn spend_token(
+        &self,
+        merchant: MerchantNumber,
+        hash: [u8; 32],
+        now: Timestamp,
+    ) -> StoreFuture<'_, Option<CustomerNumber>> {
+        Box::pin(self.writer.write(Moves::Nothing, move |connection| {
+            tokens::spend(connection, merchant, &hash, now)
+        }))
+    }
+
+    fn lease_numbers(&self, counter: Counter, count: u32) -> StoreFuture<'_, i64> {
+        Box::pin(
+            self.writer
+                .write(Moves::Nothing, move |connection| manage::lease(connection, counter, count)),
+        )
+    }
+
+    fn manage(&self, change: ManagementChange) -> StoreFuture<'_, ()> {
+        Box::pin(
+            self.writer.write(Moves::ManagementEpoch, move |connection| {
+                manage::manage(connection, &change)
+            }),
+        )
+    }
+
+    fn find_merchant(&self, number: MerchantNumber) -> StoreFuture<'_, Option<Merchant>> {
+        self.answer(|connection| read::find_merchant(connection, number))
+    }
+
+    fn find_merchant_by_id<'a>(&'a self, id: &'a MerchantId) -> StoreFuture<'a, Option<Merchant>> {
+        self.answer(|connection| read::find_merchant_by_id(connection, id))
+    }
+
+    fn list_merchants(&self) -> StoreFuture<'_, Vec<Merchant>> {
+        self.answer(read::list_merchants)
+    }
+
+    fn find_api_key(&self, hash: [u8; 32]) -> StoreFuture<'_, Option<ApiKey>> {
+        self.answer(|connection| read::find_api_key(connection, &hash))
+    }
+
+    fn list_api_keys(&self, merchant: MerchantNumber) -> StoreFuture<'_, Vec<ListedKey>> {
+        self.answer(|connection| read::list_api_keys(connection, merchant))
+    }
+
+    fn record_key_uses(&self, uses: Vec<(KeyNumber, Timestamp)>) -> StoreFuture<'_, ()> {
+        Box::pin(
+            self.writer.write(Moves::Nothing, move |connection| {
+                manage::record_key_uses(connection, &uses)
+            }),
+        )
+    }
+
+    fn list_wrapped_keys(&self, owner: KeyOwner) -> StoreFuture<'_, Vec<WrappedKey>> {
+        self.answer(|connection| read::list_wrapped_keys(connection, owner))
+    }
+
+    fn management_epoch(&self) -> Result<u64, StoreError> {
+        self.refuse_when_stopped()?;
+        Ok(self.writer.epoch())
+    }
+
+    fn check(&self) -> StoreFuture<'_, ()> {
+        let answer = self.refuse_when_stopped().and_then(|()| self.readers.read(read::check));
+        Box::pin(ready(answer))
+    }
+}

@@ -1,1 +1,11 @@
 //! What tests stand on.
+
+pub mod entropy;
+mod exact_json;
+pub mod golden;
+pub mod http;
+pub mod server;
+pub mod shape;
+pub mod store_contract;
+pub mod together;
+pub mod wait;

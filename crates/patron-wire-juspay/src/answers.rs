@@ -137,28 +137,15 @@ impl Reply {
         version: ApiVersion,
     ) -> Self {
         let body = json(&CustomerBody::new(customer, token, version));
-        Self {
-            body,
-            version: Some(customer.version),
-        }
+        Self { body, version: Some(customer.version) }
     }
 
     /// A part of the list; `count` and `offset` echo the request.
     pub(crate) fn list(list: &CustomerList, count: u32, offset: u32, version: ApiVersion) -> Self {
         let customers = list.customers.iter();
-        let bodies = customers
-            .map(|customer| CustomerBody::new(customer, None, version))
-            .collect();
-        let body = json(&ListBody {
-            count,
-            offset,
-            total: list.total,
-            list: bodies,
-        });
-        Self {
-            body,
-            version: None,
-        }
+        let bodies = customers.map(|customer| CustomerBody::new(customer, None, version)).collect();
+        let body = json(&ListBody { count, offset, total: list.total, list: bodies });
+        Self { body, version: None }
     }
 }
 
@@ -175,10 +162,7 @@ pub(crate) struct Sender {
 
 impl Sender {
     pub(crate) fn new(context: &Context) -> Self {
-        Self {
-            request_id: context.request_id.clone(),
-            merchant: None,
-        }
+        Self { request_id: context.request_id.clone(), merchant: None }
     }
 
     /// From here on the answer names the merchant.
@@ -195,21 +179,13 @@ impl Sender {
             Err(Failure { refusal, cause }) => {
                 let status = StatusCode::from_u16(refusal.http_status());
                 let status = status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-                (
-                    status,
-                    refusal.body(&self.request_id),
-                    refusal.header(),
-                    cause,
-                )
+                (status, refusal.body(&self.request_id), refusal.header(), cause)
             }
         };
         let mut response = Response::new(Bytes::from(body));
         *response.status_mut() = status;
         let headers = response.headers_mut();
-        headers.insert(
-            header::CONTENT_TYPE,
-            HeaderValue::from_static("application/json"),
-        );
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         let request_id = ascii(&self.request_id);
         headers.insert(HeaderName::from_static(X_REQUEST_ID), request_id.clone());
@@ -218,11 +194,7 @@ impl Sender {
             headers.insert(X_JP_MERCHANT_ID, ascii(merchant.as_str()));
         }
         headers.extend(extra);
-        Answer {
-            response,
-            route,
-            failure,
-        }
+        Answer { response, route, failure }
     }
 }
 

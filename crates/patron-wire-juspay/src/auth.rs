@@ -60,10 +60,7 @@ pub(crate) async fn caller<'a>(
     let context = &request.context;
     let holder = patron.authenticate_token(&token, context.received).await?;
     let rules = welcome(holder.merchant(), request, sender)?;
-    Ok((
-        Caller::Token(holder.own_customer(context.client, &context.request_id)),
-        rules,
-    ))
+    Ok((Caller::Token(holder.own_customer(context.client, &context.request_id)), rules))
 }
 
 async fn admit<'a>(
@@ -89,10 +86,7 @@ fn welcome(merchant: &Merchant, request: &Request, sender: &mut Sender) -> Resul
         return Err(Refusal::Unauthenticated.into());
     }
     sender.for_merchant(&merchant.id);
-    let version = request
-        .headers
-        .get("version")
-        .map(|version| version.as_bytes());
+    let version = request.headers.get("version").map(|version| version.as_bytes());
     Ok(Rules::of(merchant, version))
 }
 
@@ -105,10 +99,7 @@ fn names_another_merchant(headers: &HeaderMap, merchant: &Merchant) -> bool {
 }
 
 fn token_in_query(request: &Request) -> Option<String> {
-    match Said::from_query(request)
-        .ok()?
-        .about_key("client_auth_token")
-    {
+    match Said::from_query(request).ok()?.about_key("client_auth_token") {
         crate::bodies::Presence::Text(text) => Some(text),
         crate::bodies::Presence::Absent | crate::bodies::Presence::Wrong => None,
     }

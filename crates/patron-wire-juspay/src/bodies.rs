@@ -48,34 +48,24 @@ impl Said {
     pub(crate) async fn from_body(request: &mut Request) -> Result<Self, Refusal> {
         refuse_other_media(&request.headers)?;
         let limits = request.context.limits;
-        let body = request
-            .body
-            .read(limits)
-            .await
-            .map_err(|error| match error {
-                BodyError::TooLarge => Refusal::PayloadTooLarge,
-                BodyError::TooLate => Refusal::RequestTimeout,
-                BodyError::Broken => Refusal::Malformed,
-            })?;
+        let body = request.body.read(limits).await.map_err(|error| match error {
+            BodyError::TooLarge => Refusal::PayloadTooLarge,
+            BodyError::TooLate => Refusal::RequestTimeout,
+            BodyError::Broken => Refusal::Malformed,
+        })?;
         let pairs = match body.trim_ascii_start().first() {
             Some(b'{') => json_pairs(&body)?,
             // A JSON array or text says plainly that it is not a form.
             Some(b'[' | b'"') if is_json(&request.headers) => return Err(Refusal::Malformed),
             Some(_) | None => form_pairs(&body)?,
         };
-        Ok(Self {
-            pairs,
-            is_node_library: is_node_library(&request.headers),
-        })
+        Ok(Self { pairs, is_node_library: is_node_library(&request.headers) })
     }
 
     /// Reads the query.
     pub(crate) fn from_query(request: &Request) -> Result<Self, Refusal> {
         let pairs = form_pairs(request.query.as_deref().unwrap_or_default().as_bytes())?;
-        Ok(Self {
-            pairs,
-            is_node_library: is_node_library(&request.headers),
-        })
+        Ok(Self { pairs, is_node_library: is_node_library(&request.headers) })
     }
 
     /// What is said about this key. A key that appears twice is wrong, since nobody can tell which
@@ -86,11 +76,7 @@ impl Said {
 
     /// As [`Said::about`], for a key that is no field.
     pub(crate) fn about_key(&self, key: &str) -> Presence {
-        let mut values = self
-            .pairs
-            .iter()
-            .filter(|(name, _)| name == key)
-            .map(|(_, value)| value);
+        let mut values = self.pairs.iter().filter(|(name, _)| name == key).map(|(_, value)| value);
         let Some(value) = values.next() else {
             return Presence::Absent;
         };
@@ -112,11 +98,7 @@ impl Said {
     /// The switch itself when it appears twice.
     pub(crate) fn is_on(&self, field: FieldName) -> Result<bool, FieldName> {
         let key = field.text();
-        let mut values = self
-            .pairs
-            .iter()
-            .filter(|(name, _)| name == key)
-            .map(|(_, value)| value);
+        let mut values = self.pairs.iter().filter(|(name, _)| name == key).map(|(_, value)| value);
         let first = values.next();
         if values.next().is_some() {
             return Err(field);
@@ -135,16 +117,8 @@ fn is_node_library(headers: &HeaderMap) -> bool {
 }
 
 fn media_type(headers: &HeaderMap) -> String {
-    let value = headers
-        .get(CONTENT_TYPE)
-        .and_then(|value| value.to_str().ok())
-        .unwrap_or_default();
-    value
-        .split(';')
-        .next()
-        .unwrap_or_default()
-        .trim()
-        .to_ascii_lowercase()
+    let value = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
 }
 
 fn is_json(headers: &HeaderMap) -> bool {
@@ -159,19 +133,12 @@ fn refuse_other_media(headers: &HeaderMap) -> Result<(), Refusal> {
         .get_all(CONTENT_ENCODING)
         .iter()
         .any(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"identity"));
-    if is_multipart || is_compressed {
-        Err(Refusal::UnsupportedMediaType)
-    } else {
-        Ok(())
-    }
+    if is_multipart || is_compressed { Err(Refusal::UnsupportedMediaType) } else { Ok(()) }
 }
 
 fn form_pairs(text: &[u8]) -> Result<Vec<(String, Value)>, Refusal> {
     let pairs = patron_wire::form::parse(text).map_err(|_| Refusal::Malformed)?;
-    Ok(pairs
-        .into_iter()
-        .map(|(key, text)| (key, Value::Text(text)))
-        .collect())
+    Ok(pairs.into_iter().map(|(key, text)| (key, Value::Text(text))).collect())
 }
 
 fn json_pairs(body: &[u8]) -> Result<Vec<(String, Value)>, Refusal> {
@@ -245,18 +212,11 @@ mod tests {
     use super::*;
 
     fn json(text: &str) -> Result<Said, Refusal> {
-        Ok(Said {
-            pairs: json_pairs(text.as_bytes())?,
-            is_node_library: false,
-        })
+        Ok(Said { pairs: json_pairs(text.as_bytes())?, is_node_library: false })
     }
 
     fn check(text: &str, expect: Presence) {
-        assert_eq!(
-            json(text).unwrap().about(FieldName::MobileNumber),
-            expect,
-            "{text}"
-        );
+        assert_eq!(json(text).unwrap().about(FieldName::MobileNumber), expect, "{text}");
     }
 
     #[test]
@@ -275,18 +235,9 @@ mod tests {
         for wrong in ["1.0", "1e3", "true", "false", "[]", "{}", "[[1]]"] {
             check(&format!("{{\"mobile_number\":{wrong}}}"), Presence::Wrong);
         }
-        check(
-            r#"{"mobile_number":"1","mobile_number":"1"}"#,
-            Presence::Wrong,
-        );
-        check(
-            r#"{"mobile_number":"1","mobile_number":null}"#,
-            Presence::Wrong,
-        );
-        check(
-            r#"{"mobile_number":"1","mobile\u005fnumber":"2"}"#,
-            Presence::Wrong,
-        );
+        check(r#"{"mobile_number":"1","mobile_number":"1"}"#, Presence::Wrong);
+        check(r#"{"mobile_number":"1","mobile_number":null}"#, Presence::Wrong);
+        check(r#"{"mobile_number":"1","mobile\u005fnumber":"2"}"#, Presence::Wrong);
         check(
             &format!("{{\"deep\":{}{}}}", "[".repeat(9_000), "]".repeat(9_000)),
             Presence::Absent,
@@ -339,15 +290,9 @@ mod tests {
     #[test]
     fn undefined_means_not_sent_from_the_node_library_only() {
         let pairs = form_pairs(b"mobile_number=undefined").unwrap();
-        let mut said = Said {
-            pairs,
-            is_node_library: true,
-        };
+        let mut said = Said { pairs, is_node_library: true };
         assert_eq!(said.about(FieldName::MobileNumber), Presence::Absent);
         said.is_node_library = false;
-        assert_eq!(
-            said.about(FieldName::MobileNumber),
-            Presence::Text("undefined".to_owned())
-        );
+        assert_eq!(said.about(FieldName::MobileNumber), Presence::Text("undefined".to_owned()));
     }
 }

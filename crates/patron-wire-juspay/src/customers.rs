@@ -51,21 +51,14 @@ pub(crate) async fn answer(
             | Route::EnsureCustomers
             | Route::EnsureCustomer(_),
             _,
-        ) => Err(Refusal::MethodNotAllowed {
-            allow: route.allow(),
-        }
-        .into()),
+        ) => Err(Refusal::MethodNotAllowed { allow: route.allow() }.into()),
     }
 }
 
 /// Whether a token is wished, in the body or the query.
 fn token_wish(said: &Said) -> Result<TokenWish, FieldName> {
     let is_on = said.is_on(FieldName::GetClientAuthToken)?;
-    Ok(if is_on {
-        TokenWish::Wished
-    } else {
-        TokenWish::NotWished
-    })
+    Ok(if is_on { TokenWish::Wished } else { TokenWish::NotWished })
 }
 
 /// `POST /customers`
@@ -86,9 +79,12 @@ async fn create_customer(
     let wish = token_wish(&said);
     // An empty text stands for a reference that is no text: neither is allowed.
     let reference = text_of(reference).unwrap_or_default();
-    let (profile, wish) = match (wanted.new_profile(&rules, &reference), wish) {
-        (Ok(profile), Ok(wish)) => (profile, wish),
-        (profile, wish) => return Err(wrong_in_any(profile.err(), wish.err())),
+    let empty = wanted.empty(&rules);
+    let (profile, wish) = match (wanted.new_profile(&rules, &reference), wish, empty) {
+        (Ok(profile), Ok(wish), None) => (profile, wish),
+        (profile, wish, empty) => {
+            return Err(wrong_in_any(profile.err(), wish.err().into_iter().chain(empty)));
+        }
     };
     let Written { customer, token } = writer.create(profile, wish).await?;
     Ok(Reply::customer(&customer, token.as_ref(), rules.version))
@@ -151,14 +147,10 @@ async fn update_customer(
     let decide = |stored: &Customer| wanted.edit(&rules, Some(stored)).map_err(Error::invalid);
     let outcome = match (&caller, named(id)) {
         (_, Err(not_found)) => Err(not_found),
-        (Ok(writer), Ok(id)) => writer
-            .update(id, &precondition, decide)
-            .await
-            .map_err(Failure::from),
-        (Err(own), Ok(id)) => own
-            .update(id, &precondition, decide)
-            .await
-            .map_err(Failure::from),
+        (Ok(writer), Ok(id)) => {
+            writer.update(id, &precondition, decide).await.map_err(Failure::from)
+        }
+        (Err(own), Ok(id)) => own.update(id, &precondition, decide).await.map_err(Failure::from),
     };
     let customer = outcome.map_err(|failure| {
         // The body is checked before the customer's existence; but only a customer that is there
@@ -204,9 +196,7 @@ async fn ensure_customer(
     };
     let decide = |stored: Option<&Customer>| {
         let Some(stored) = stored else {
-            let profile = wanted
-                .new_profile(&rules, &reference)
-                .map_err(Error::invalid)?;
+            let profile = wanted.new_profile(&rules, &reference).map_err(Error::invalid)?;
             if !precondition.is_met_by_absence() {
                 return Err(patron::customer::stale());
             }

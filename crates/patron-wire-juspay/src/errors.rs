@@ -73,10 +73,7 @@ pub(crate) struct Failure {
 
 impl From<Refusal> for Failure {
     fn from(refusal: Refusal) -> Self {
-        Self {
-            refusal,
-            cause: None,
-        }
+        Self { refusal, cause: None }
     }
 }
 
@@ -90,15 +87,12 @@ impl From<Error> for Failure {
             Kind::NotFound => Refusal::CustomerNotFound,
             Kind::AlreadyExists => Refusal::AlreadyExists,
             Kind::Stale => Refusal::PreconditionFailed,
-            Kind::Unavailable { retry_after_s } => Refusal::Unavailable {
-                retry_after_s: *retry_after_s,
-            },
+            Kind::Unavailable { retry_after_s } => {
+                Refusal::Unavailable { retry_after_s: *retry_after_s }
+            }
             Kind::Internal => Refusal::Internal,
         };
-        Self {
-            refusal,
-            cause: Some(error),
-        }
+        Self { refusal, cause: Some(error) }
     }
 }
 
@@ -157,11 +151,7 @@ impl Words {
         [message, status, error_code]: [&'static str; 3],
         [user_message, developer_message, code]: [&'static str; 3],
     ) -> Self {
-        let category = if http_status < 500 {
-            "USER_ERROR"
-        } else {
-            "SERVER_ERROR"
-        };
+        let category = if http_status < 500 { "USER_ERROR" } else { "SERVER_ERROR" };
         Self {
             http_status,
             message,
@@ -182,11 +172,7 @@ impl Words {
         message: &'static str,
     ) -> Self {
         let status = "invalid_request_error";
-        Self::documented(
-            http_status,
-            [message, status, error_code],
-            [message, message, code],
-        )
+        Self::documented(http_status, [message, status, error_code], [message, message, code])
     }
 }
 
@@ -205,11 +191,7 @@ const ALREADY_EXISTS: Words = Words::documented(
 );
 const WRONG: Words = Words::documented(
     400,
-    [
-        "Malformed request body",
-        "Invalid Request",
-        "Invalid Request",
-    ],
+    ["Malformed request body", "Invalid Request", "Invalid Request"],
     [
         "Invalid request params. Please verify your input.",
         "Invalid request params",
@@ -218,20 +200,12 @@ const WRONG: Words = Words::documented(
 );
 const MISSING: Words = Words::documented(
     400,
-    [
-        "Mandatory fields are missing",
-        "Bad Request",
-        "Mandatory fields are missing",
-    ],
+    ["Mandatory fields are missing", "Bad Request", "Mandatory fields are missing"],
     ["Invalid input data", "Invalid input data", "INVALID_INPUT"],
 );
 const CUSTOMER_NOT_FOUND: Words = Words::documented(
     404,
-    [
-        "Cannot find what you are looking for",
-        "invalid_request_error",
-        "object_not_found",
-    ],
+    ["Cannot find what you are looking for", "invalid_request_error", "object_not_found"],
     [
         "Cannot process your request as customer account not found.",
         "Customer account not found.",
@@ -241,11 +215,7 @@ const CUSTOMER_NOT_FOUND: Words = Words::documented(
 const UNAUTHENTICATED: Words = Words::documented(
     401,
     ["", "error", "access_denied"],
-    [
-        "Unauthorized.",
-        "Invalid API Key. Please pass a valid and active api key.",
-        "UNAUTHORIZED",
-    ],
+    ["Unauthorized.", "Invalid API Key. Please pass a valid and active api key.", "UNAUTHORIZED"],
 );
 const BAD_ORIGIN: Words = Words::documented(
     403,
@@ -259,34 +229,19 @@ const INTERNAL: Words = Words::documented(
     [TRY_AGAIN, INTERNAL_ERROR, INTERNAL_ERROR],
     [TRY_AGAIN, TRY_AGAIN, INTERNAL_ERROR],
 );
-const UNAVAILABLE: Words = Words {
-    http_status: 503,
-    ..INTERNAL
-};
-const FORBIDDEN: Words = Words::ours(
-    403,
-    "forbidden",
-    "FORBIDDEN",
-    "The API key does not have the scope for this.",
-);
-const ENDPOINT_NOT_FOUND: Words = Words::ours(
-    404,
-    "endpoint_not_found",
-    "ENDPOINT_NOT_FOUND",
-    "There is no such endpoint.",
-);
+const UNAVAILABLE: Words = Words { http_status: 503, ..INTERNAL };
+const FORBIDDEN: Words =
+    Words::ours(403, "forbidden", "FORBIDDEN", "The API key does not have the scope for this.");
+const ENDPOINT_NOT_FOUND: Words =
+    Words::ours(404, "endpoint_not_found", "ENDPOINT_NOT_FOUND", "There is no such endpoint.");
 const METHOD_NOT_ALLOWED: Words = Words::ours(
     405,
     "method_not_allowed",
     "METHOD_NOT_ALLOWED",
     "This endpoint does not know the method.",
 );
-const REQUEST_TIMEOUT: Words = Words::ours(
-    408,
-    "request_timeout",
-    "REQUEST_TIMEOUT",
-    "The request did not arrive in time.",
-);
+const REQUEST_TIMEOUT: Words =
+    Words::ours(408, "request_timeout", "REQUEST_TIMEOUT", "The request did not arrive in time.");
 const IDEMPOTENCY_CONFLICT: Words = Words::ours(
     409,
     "idempotency_conflict",
@@ -299,12 +254,8 @@ const PRECONDITION_FAILED: Words = Words::ours(
     "PRECONDITION_FAILED",
     "The customer was changed meanwhile.",
 );
-const PAYLOAD_TOO_LARGE: Words = Words::ours(
-    413,
-    "payload_too_large",
-    "PAYLOAD_TOO_LARGE",
-    "The request body is too large.",
-);
+const PAYLOAD_TOO_LARGE: Words =
+    Words::ours(413, "payload_too_large", "PAYLOAD_TOO_LARGE", "The request body is too large.");
 const UNSUPPORTED_MEDIA_TYPE: Words = Words::ours(
     415,
     "unsupported_media_type",
@@ -317,12 +268,8 @@ const IDEMPOTENCY_MISMATCH: Words = Words::ours(
     "IDEMPOTENCY_MISMATCH",
     "This idempotency key was used for another request.",
 );
-const TOO_MANY_REQUESTS: Words = Words::ours(
-    429,
-    "too_many_requests",
-    "RATE_LIMITED",
-    "Too many requests.",
-);
+const TOO_MANY_REQUESTS: Words =
+    Words::ours(429, "too_many_requests", "RATE_LIMITED", "Too many requests.");
 
 impl Refusal {
     /// Wrong values in these fields, said in the vendor's order.
@@ -334,12 +281,7 @@ impl Refusal {
 
     /// Wrong values in these fields of the core.
     pub(crate) fn wrong_in_core(fields: &[Field]) -> Self {
-        Self::wrong(
-            fields
-                .iter()
-                .filter_map(|field| FieldName::of(*field))
-                .collect(),
-        )
+        Self::wrong(fields.iter().filter_map(|field| FieldName::of(*field)).collect())
     }
 
     const fn words(&self) -> &'static Words {
@@ -368,13 +310,7 @@ impl Refusal {
     /// The fields that the error names, with the reason for each. `None` where the row has no list.
     fn fields(&self) -> Option<Vec<FieldReason>> {
         let reasons = |names: &[FieldName], reason: &'static str| {
-            names
-                .iter()
-                .map(|name| FieldReason {
-                    field_name: name.text(),
-                    reason,
-                })
-                .collect()
+            names.iter().map(|name| FieldReason { field_name: name.text(), reason }).collect()
         };
         match self {
             Self::Wrong(names) => Some(reasons(names, "Invalid value.")),
@@ -439,9 +375,7 @@ impl Refusal {
         let words = self.words();
         let present = |text: &'static str| Some(text).filter(|text| !text.is_empty());
         let error_message = if let Self::Wrong(names) = self {
-            names
-                .first()
-                .map(|name| format!("Wrong value in {}", name.text()).into())
+            names.first().map(|name| format!("Wrong value in {}", name.text()).into())
         } else {
             present(words.message).map(Cow::Borrowed)
         };

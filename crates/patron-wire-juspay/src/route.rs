@@ -36,10 +36,9 @@ impl Route {
     fn below(rest: &str, all: Self, one: impl Fn(Option<String>) -> Self) -> Self {
         match rest.strip_prefix('/') {
             None if rest.is_empty() => all,
-            Some(name) if !name.is_empty() && !name.contains('/') => one(percent_decode_str(name)
-                .decode_utf8()
-                .ok()
-                .map(|name| name.into_owned())),
+            Some(name) if !name.is_empty() && !name.contains('/') => {
+                one(percent_decode_str(name).decode_utf8().ok().map(|name| name.into_owned()))
+            }
             _ => Self::Unknown,
         }
     }
@@ -75,14 +74,8 @@ mod tests {
         for (path, expect) in [
             ("/customers", Route::Customers),
             ("/customers/cst_1", customer("cst_1")),
-            (
-                "/customers/customer%40gmail.com",
-                customer("customer@gmail.com"),
-            ),
-            (
-                "/customers/customer@gmail.com",
-                customer("customer@gmail.com"),
-            ),
+            ("/customers/customer%40gmail.com", customer("customer@gmail.com")),
+            ("/customers/customer@gmail.com", customer("customer@gmail.com")),
             ("/customers/a+b", customer("a+b")),
             ("/customers/a%2Fb%20c", customer("a/b c")),
             ("/customers/100%", customer("100%")),
@@ -90,10 +83,7 @@ mod tests {
             ("/customers/%E9", Route::Customer(None)),
             ("/customers/é", customer("é")),
             ("/v2/customers", Route::EnsureCustomers),
-            (
-                "/v2/customers/r%40x",
-                Route::EnsureCustomer(Some("r@x".to_owned())),
-            ),
+            ("/v2/customers/r%40x", Route::EnsureCustomer(Some("r@x".to_owned()))),
         ] {
             assert_eq!(Route::find(path), expect, "{path}");
         }

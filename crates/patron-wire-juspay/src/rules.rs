@@ -43,11 +43,7 @@ impl Rules {
         let is = |name: &str, value: &str| settings.wires.get(name).is_some_and(|set| set == value);
         let is_v3_2 = version_header == Some(b"3.2") || is(SETTING_API_VERSION, "3.2");
         Self {
-            version: if is_v3_2 {
-                ApiVersion::V3_2
-            } else {
-                ApiVersion::Default
-            },
+            version: if is_v3_2 { ApiVersion::V3_2 } else { ApiVersion::Default },
             has_unicode_names: is(SETTING_NAMES, "unicode"),
             country_code: settings.country_code.as_str().to_owned(),
         }
@@ -67,9 +63,7 @@ impl Rules {
         let unicode =
             |c: char| c.is_alphanumeric() || is_combining_mark(c) || matches!(c, ' ' | '\'' | '’');
         text.chars().count() <= NAME_LENGTH_MAX
-            && text
-                .chars()
-                .all(|c| documented(c) || (self.has_unicode_names && unicode(c)))
+            && text.chars().all(|c| documented(c) || (self.has_unicode_names && unicode(c)))
     }
 
     /// What a value does to a field: a new value, or a cleared one where the value is empty.
@@ -171,6 +165,13 @@ impl Wanted {
         .collect()
     }
 
+    /// A field that a creation cannot do without and that was sent empty. The mobile number is not
+    /// among them, since an empty one is wrong wherever it is sent.
+    pub(crate) fn empty(&self, rules: &Rules) -> Option<FieldName> {
+        let is_empty = self.email_address == Presence::Text(String::new());
+        (rules.version == ApiVersion::V3_2 && is_empty).then_some(FieldName::EmailAddress)
+    }
+
     /// What the request does to `stored` (or to nothing). A value that is stored already is always
     /// allowed, whatever wire brought it.
     ///
@@ -234,11 +235,7 @@ impl Wanted {
             ),
             ..ProfileEdit::default()
         };
-        if wrong.is_empty() {
-            Ok(edit)
-        } else {
-            Err(wrong)
-        }
+        if wrong.is_empty() { Ok(edit) } else { Err(wrong) }
     }
 
     /// The profile of a new customer with this reference. A country code that was not sent is the
@@ -287,11 +284,7 @@ pub(crate) fn bounded(
         Presence::Absent => Ok(default),
         Presence::Wrong => Err(field),
         Presence::Text(text) => {
-            let number = if is_digits(&text) {
-                text.parse().ok()
-            } else {
-                None
-            };
+            let number = if is_digits(&text) { text.parse().ok() } else { None };
             number.filter(|number| range.contains(number)).ok_or(field)
         }
     }
@@ -302,17 +295,11 @@ mod tests {
     use super::*;
 
     fn rules(version: ApiVersion, has_unicode_names: bool) -> Rules {
-        Rules {
-            version,
-            has_unicode_names,
-            country_code: "91".to_owned(),
-        }
+        Rules { version, has_unicode_names, country_code: "91".to_owned() }
     }
 
     fn check(field: FieldName, text: &str, expect: Result<Option<&str>, ()>) {
-        let read = rules(ApiVersion::Default, false)
-            .read(field, text)
-            .map_err(|_| ());
+        let read = rules(ApiVersion::Default, false).read(field, text).map_err(|_| ());
         let expect = expect.map(|value| value.map_or(Edit::Clear, |value| Edit::Set(value.into())));
         assert!(read == expect, "{field:?} {text:?}");
     }
@@ -325,9 +312,7 @@ mod tests {
             check(field, good, Ok(Some(good)));
         }
         let plus_long = format!("+{long}");
-        for bad in [
-            "", "+", "-1", "1-2", "1 2", " 1", "++1", "1+", "٣", &plus_long,
-        ] {
+        for bad in ["", "+", "-1", "1-2", "1 2", " 1", "++1", "1+", "٣", &plus_long] {
             check(field, bad, Err(()));
         }
     }
@@ -336,14 +321,8 @@ mod tests {
     fn email_addresses() {
         let field = FieldName::EmailAddress;
         let long = format!("{}@x", "a".repeat(298));
-        for good in [
-            "customer@gmail.com",
-            "a@b",
-            "a._b@_.",
-            "!#$%&'*+-/=?^{|}~`@x",
-            "-a-@b",
-            &long,
-        ] {
+        for good in ["customer@gmail.com", "a@b", "a._b@_.", "!#$%&'*+-/=?^{|}~`@x", "-a-@b", &long]
+        {
             check(field, good, Ok(Some(good)));
         }
         let longer = format!("a{long}");
@@ -381,16 +360,9 @@ mod tests {
     #[test]
     fn unicode_names_are_a_setting() {
         let rules = rules(ApiVersion::Default, true);
-        for good in [
-            "Jon Snow",
-            "Jön",
-            "O'Neil",
-            "O’Neil",
-            "राम",
-            "李",
-            "e\u{301}",
-            &"é".repeat(255),
-        ] {
+        for good in
+            ["Jon Snow", "Jön", "O'Neil", "O’Neil", "राम", "李", "e\u{301}", &"é".repeat(255)]
+        {
             assert!(rules.allow_name(good), "{good}");
         }
         for bad in ["a\0", "a\n", "a<b", "😀", "a,b", &"é".repeat(256)] {

@@ -77,15 +77,9 @@ mod tests {
 
     fn check(value: &str, user: &str, password: Option<&str>) {
         match read(&[value]) {
-            Credential::Basic {
-                user: u,
-                password: p,
-            } => {
+            Credential::Basic { user: u, password: p } => {
                 assert_eq!(String::from_utf8(u).unwrap(), user);
-                assert_eq!(
-                    p.map(|p| String::from_utf8(p).unwrap()).as_deref(),
-                    password
-                );
+                assert_eq!(p.map(|p| String::from_utf8(p).unwrap()).as_deref(), password);
             }
             Credential::None | Credential::Bearer(_) | Credential::Malformed => {
                 panic!("not read as Basic: {value}")
@@ -105,14 +99,7 @@ mod tests {
     fn anything_else_is_malformed() {
         assert!(read(&[]) == Credential::None);
         assert!(read(&["Bearer tkn_1"]) == Credential::Bearer("tkn_1".to_owned()));
-        for bad in [
-            "",
-            "Basic",
-            "Basic ",
-            "Digest x",
-            "Basic !!!",
-            "Basic S0VZ=OnB3",
-        ] {
+        for bad in ["", "Basic", "Basic ", "Digest x", "Basic !!!", "Basic S0VZ=OnB3"] {
             assert!(read(&[bad]) == Credential::Malformed, "{bad}");
         }
         assert!(read(&["Basic S0VZ", "Basic S0VZ"]) == Credential::Malformed);

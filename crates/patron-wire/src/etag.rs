@@ -23,9 +23,7 @@ pub fn if_match(headers: &HeaderMap) -> Precondition {
             if tag == "*" {
                 return Precondition::Exists;
             }
-            let inner = tag
-                .strip_prefix('"')
-                .and_then(|rest| rest.strip_suffix('"'));
+            let inner = tag.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
             if let Some(version) = inner.and_then(parse_version) {
                 versions.push(version);
             }
@@ -57,14 +55,8 @@ mod tests {
         check(&[], Precondition::None);
         check(&["*"], Precondition::Exists);
         check(&["\"3\""], Precondition::Versions(vec![3]));
-        check(
-            &["\"3\", \"4\"", "\"5\""],
-            Precondition::Versions(vec![3, 4, 5]),
-        );
+        check(&["\"3\", \"4\"", "\"5\""], Precondition::Versions(vec![3, 4, 5]));
         check(&["W/\"3\""], Precondition::Versions(vec![]));
-        check(
-            &["3", "\"+3\"", "\"03\"", "\"x\"", "\"\"", ""],
-            Precondition::Versions(vec![]),
-        );
+        check(&["3", "\"+3\"", "\"03\"", "\"x\"", "\"\"", ""], Precondition::Versions(vec![]));
     }
 }

@@ -94,10 +94,7 @@ pub struct Limits {
 impl Default for Limits {
     /// 64 KiB in 10 seconds.
     fn default() -> Self {
-        Self {
-            body_size_max: 64 * 1024,
-            body_time_max: Duration::from_secs(10),
-        }
+        Self { body_size_max: 64 * 1024, body_time_max: Duration::from_secs(10) }
     }
 }
 

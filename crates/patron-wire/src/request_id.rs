@@ -10,14 +10,11 @@ const LENGTH_MAX: usize = 128;
 
 /// The client's `x-request-id` when it is 1 to 128 printable ASCII characters, else a new UUID.
 pub fn request_id(headers: &HeaderMap, entropy: &dyn Entropy) -> String {
-    let sent = headers
-        .get(X_REQUEST_ID)
-        .and_then(|value| value.to_str().ok());
+    let sent = headers.get(X_REQUEST_ID).and_then(|value| value.to_str().ok());
     let fits = |id: &&str| {
         (1..=LENGTH_MAX).contains(&id.len()) && id.bytes().all(|b| (b' '..=b'~').contains(&b))
     };
-    sent.filter(fits)
-        .map_or_else(|| new_uuid(entropy), str::to_owned)
+    sent.filter(fits).map_or_else(|| new_uuid(entropy), str::to_owned)
 }
 
 /// A random UUID (RFC 9562, version 4).
@@ -48,10 +45,7 @@ mod tests {
     fn check(sent: Option<&str>, expect: &str) {
         let mut headers = HeaderMap::new();
         if let Some(sent) = sent {
-            headers.insert(
-                X_REQUEST_ID,
-                http::HeaderValue::from_bytes(sent.as_bytes()).unwrap(),
-            );
+            headers.insert(X_REQUEST_ID, http::HeaderValue::from_bytes(sent.as_bytes()).unwrap());
         }
         assert_eq!(request_id(&headers, &Ones), expect);
     }

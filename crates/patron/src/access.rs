@@ -83,11 +83,7 @@ impl Patron {
             return Err(UNAUTHENTICATED);
         }
         known.last_used_ms.fetch_max(now.as_ms(), Ordering::Relaxed);
-        Ok(Authenticated {
-            patron: self,
-            known,
-            now,
-        })
+        Ok(Authenticated { patron: self, known, now })
     }
 
     async fn find_key(&self, text: &[u8]) -> Result<Option<Arc<KnownKey>>, Error> {
@@ -103,14 +99,8 @@ impl Patron {
                 continue;
             };
             let last_used_ms = self.remembered.last_used(key.number);
-            let known = Arc::new(KnownKey {
-                key,
-                context,
-                last_used_ms,
-            });
-            self.remembered
-                .keys
-                .remember(epoch, hash, Arc::clone(&known));
+            let known = Arc::new(KnownKey { key, context, last_used_ms });
+            self.remembered.keys.remember(epoch, hash, Arc::clone(&known));
             return Ok(Some(known));
         }
         Ok(None)
@@ -128,25 +118,13 @@ impl Patron {
     ) -> Result<TokenHolder<'_>, Error> {
         let epoch = self.store.management_epoch()?;
         let merchant = token.merchant(&self.deployment);
-        let context = self
-            .merchant_context(epoch, merchant)
-            .await?
-            .ok_or(UNAUTHENTICATED)?;
+        let context = self.merchant_context(epoch, merchant).await?.ok_or(UNAUTHENTICATED)?;
         if context.merchant.standing != Standing::Active {
             return Err(UNAUTHENTICATED);
         }
         let hash = token.hash(&self.deployment);
-        let customer = self
-            .store
-            .spend_token(merchant, hash, now)
-            .await?
-            .ok_or(UNAUTHENTICATED)?;
-        Ok(TokenHolder {
-            patron: self,
-            context,
-            customer,
-            now,
-        })
+        let customer = self.store.spend_token(merchant, hash, now).await?.ok_or(UNAUTHENTICATED)?;
+        Ok(TokenHolder { patron: self, context, customer, now })
     }
 
     /// Writes down when keys were last used, all at once. Called now and then, and at the end.
@@ -155,19 +133,9 @@ impl Patron {
     /// When the store cannot write; the uses are kept for the next call.
     pub async fn record_key_uses(&self) -> Result<(), Error> {
         let due: Vec<(KeyNumber, Timestamp)> = {
-            let uses = self
-                .remembered
-                .uses
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner);
+            let uses = self.remembered.uses.lock().unwrap_or_else(PoisonError::into_inner);
             uses.iter()
-                .map(|(key, one)| {
-                    (
-                        *key,
-                        one.last_used_ms.load(Ordering::Relaxed),
-                        one.recorded_ms,
-                    )
-                })
+                .map(|(key, one)| (*key, one.last_used_ms.load(Ordering::Relaxed), one.recorded_ms))
                 .filter(|(_, last_used_ms, recorded_ms)| last_used_ms > recorded_ms)
                 .map(|(key, last_used_ms, _)| (key, Timestamp::from_ms(last_used_ms)))
                 .collect()
@@ -176,11 +144,7 @@ impl Patron {
             return Ok(());
         }
         self.store.record_key_uses(due.clone()).await?;
-        let mut uses = self
-            .remembered
-            .uses
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut uses = self.remembered.uses.lock().unwrap_or_else(PoisonError::into_inner);
         for (key, at) in due {
             uses.entry(key).or_default().recorded_ms = at.as_ms();
         }
@@ -207,18 +171,10 @@ impl<'a> Authenticated<'a> {
     /// `AddressRefused` when the list is on and does not hold the address, or there is none.
     pub fn admit(self, address: Option<IpAddr>) -> Result<Admitted<'a>, Error> {
         if !self.merchant().settings.allow_list.admits(address) {
-            return Err(Error::new(
-                Kind::AddressRefused,
-                "the address is not on the allow-list",
-            ));
+            return Err(Error::new(Kind::AddressRefused, "the address is not on the allow-list"));
         }
         let Self { patron, known, now } = self;
-        Ok(Admitted {
-            patron,
-            known,
-            address,
-            now,
-        })
+        Ok(Admitted { patron, known, address, now })
     }
 }
 
@@ -238,22 +194,14 @@ impl<'a> Admitted<'a> {
 
     fn desk(&self, scope: Scope, request_id: &str) -> Result<Desk<'a>, Error> {
         if !self.known.key.scopes.include(scope) {
-            return Err(Error::new(
-                Kind::Denied,
-                "the key does not have the scope for this",
-            ));
+            return Err(Error::new(Kind::Denied, "the key does not have the scope for this"));
         }
         let actor = Actor {
             kind: ActorKind::ApiKey(self.known.key.number),
             address: self.address,
             request_id: request_id.to_owned(),
         };
-        Ok(Desk::new(
-            self.patron,
-            Arc::clone(&self.known.context),
-            actor,
-            self.now,
-        ))
+        Ok(Desk::new(self.patron, Arc::clone(&self.known.context), actor, self.now))
     }
 
     /// The right to read the merchant's customers.
@@ -269,9 +217,7 @@ impl<'a> Admitted<'a> {
     /// # Errors
     /// `Denied` without the scope `customers:write`.
     pub fn customer_writer(&self, request_id: &str) -> Result<CustomerWriter<'a>, Error> {
-        Ok(CustomerWriter(
-            self.desk(Scope::CustomersWrite, request_id)?,
-        ))
+        Ok(CustomerWriter(self.desk(Scope::CustomersWrite, request_id)?))
     }
 }
 
@@ -293,11 +239,7 @@ impl<'a> TokenHolder<'a> {
     /// devices, so the allow-list does not bind them; the address is only noted.
     pub fn own_customer(self, address: Option<IpAddr>, request_id: &str) -> OwnCustomer<'a> {
         let kind = ActorKind::ClientToken(self.customer);
-        let actor = Actor {
-            kind,
-            address,
-            request_id: request_id.to_owned(),
-        };
+        let actor = Actor { kind, address, request_id: request_id.to_owned() };
         OwnCustomer {
             desk: Desk::new(self.patron, self.context, actor, self.now),
             own: self.customer,

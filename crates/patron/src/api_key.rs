@@ -25,12 +25,8 @@ pub enum Scope {
 
 impl Scope {
     /// All scopes.
-    pub const ALL: [Self; 4] = [
-        Self::CustomersRead,
-        Self::CustomersWrite,
-        Self::CustomersErase,
-        Self::Admin,
-    ];
+    pub const ALL: [Self; 4] =
+        [Self::CustomersRead, Self::CustomersWrite, Self::CustomersErase, Self::Admin];
 
     /// Its name.
     pub const fn name(self) -> &'static str {
@@ -82,11 +78,7 @@ impl FromStr for Scopes {
             .collect::<Result<Vec<_>, _>>()?;
         scopes.sort_unstable();
         scopes.dedup();
-        if scopes.is_empty() {
-            Err(NotAScope(String::new()))
-        } else {
-            Ok(Self(scopes))
-        }
+        if scopes.is_empty() { Err(NotAScope(String::new())) } else { Ok(Self(scopes)) }
     }
 }
 
@@ -173,9 +165,7 @@ mod tests {
 
     #[test]
     fn scopes_are_read_and_written() {
-        let scopes: Scopes = "customers:write, customers:read,customers:read"
-            .parse()
-            .unwrap();
+        let scopes: Scopes = "customers:write, customers:read,customers:read".parse().unwrap();
         assert_eq!(scopes, Scopes::default());
         assert_eq!(scopes.to_string(), "customers:read,customers:write");
         assert!("customers:fly".parse::<Scopes>().is_err());

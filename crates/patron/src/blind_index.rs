@@ -93,11 +93,7 @@ impl IndexKeys {
     pub fn of(&self, customer: &Customer) -> Indexes {
         let profile = &customer.profile;
         let visible = customer.deleted.is_none();
-        let reference = profile
-            .reference
-            .as_ref()
-            .map(Pii::reveal)
-            .filter(|_| visible);
+        let reference = profile.reference.as_ref().map(Pii::reveal).filter(|_| visible);
         let email = profile.email.as_ref().map(Pii::reveal).filter(|_| visible);
         let phone = search_phone(customer).filter(|_| visible);
         let name = search_name(customer).filter(|_| visible);
@@ -141,17 +137,8 @@ pub fn normalised(text: &str) -> String {
 /// Digits of country code and number; without a number there is nothing to find.
 fn search_phone(customer: &Customer) -> Option<String> {
     let number = customer.profile.mobile_number.as_ref()?.reveal();
-    let code = customer
-        .profile
-        .mobile_country_code
-        .as_ref()
-        .map_or("", |code| code.reveal());
-    Some(
-        code.chars()
-            .chain(number.chars())
-            .filter(char::is_ascii_digit)
-            .collect(),
-    )
+    let code = customer.profile.mobile_country_code.as_ref().map_or("", |code| code.reveal());
+    Some(code.chars().chain(number.chars()).filter(char::is_ascii_digit).collect())
 }
 
 /// The full name as given, else first and last name with a space.

@@ -15,19 +15,13 @@ pub(crate) struct EpochCache<K, V> {
 
 impl<K: Eq + Hash, V: Clone> EpochCache<K, V> {
     pub(crate) fn new(entries_max: usize) -> Self {
-        Self {
-            entries: RwLock::new(HashMap::new()),
-            entries_max,
-        }
+        Self { entries: RwLock::new(HashMap::new()), entries_max }
     }
 
     pub(crate) fn find(&self, epoch: u64, key: &K) -> Option<V> {
         // A panic while the lock was held cannot leave the map half-written: it is only a cache.
         let entries = self.entries.read().unwrap_or_else(PoisonError::into_inner);
-        entries
-            .get(key)
-            .filter(|(read_in, _)| *read_in == epoch)
-            .map(|(_, value)| value.clone())
+        entries.get(key).filter(|(read_in, _)| *read_in == epoch).map(|(_, value)| value.clone())
     }
 
     pub(crate) fn remember(&self, epoch: u64, key: K, value: V) {

@@ -51,7 +51,7 @@ impl Change {
 
     /// The same change with a client auth token issued in its commit.
     #[must_use]
-    pub(crate) fn with_token(mut self, token: Option<TokenRecord>) -> Self {
+    pub fn with_token(mut self, token: Option<TokenRecord>) -> Self {
         self.0.token = token;
         self
     }

@@ -35,9 +35,7 @@ impl Timestamp {
             jiff::Timestamp::MAX
         });
         // Display of a jiff timestamp without a fraction is exactly this form (RFC 3339, `Z`).
-        jiff::Timestamp::from_second(at.as_second())
-            .unwrap_or(at)
-            .to_string()
+        jiff::Timestamp::from_second(at.as_second()).unwrap_or(at).to_string()
     }
 }
 
@@ -57,14 +55,7 @@ mod tests {
             Timestamp::from_ms(1_470_125_272_999).to_rfc3339_seconds(),
             "2016-08-02T08:07:52Z"
         );
-        assert_eq!(
-            Timestamp::from_ms(-1).to_rfc3339_seconds(),
-            "1969-12-31T23:59:59Z"
-        );
-        assert!(
-            Timestamp::from_ms(i64::MAX)
-                .to_rfc3339_seconds()
-                .starts_with("9999-")
-        );
+        assert_eq!(Timestamp::from_ms(-1).to_rfc3339_seconds(), "1969-12-31T23:59:59Z");
+        assert!(Timestamp::from_ms(i64::MAX).to_rfc3339_seconds().starts_with("9999-"));
     }
 }

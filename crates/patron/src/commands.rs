@@ -64,12 +64,7 @@ impl<'a> Desk<'a> {
         actor: Actor,
         now: Timestamp,
     ) -> Self {
-        Self {
-            patron,
-            context,
-            actor,
-            now,
-        }
+        Self { patron, context, actor, now }
     }
 
     pub(crate) fn store(&self) -> &dyn Store {
@@ -85,11 +80,7 @@ impl<'a> Desk<'a> {
     }
 
     fn sealer(&self) -> Sealer<'_> {
-        Sealer {
-            keys: self.keys(),
-            entropy: &*self.patron.entropy,
-            actor: &self.actor,
-        }
+        Sealer { keys: self.keys(), entropy: &*self.patron.entropy, actor: &self.actor }
     }
 
     /// A token for the customer, not yet stored.
@@ -131,11 +122,7 @@ impl<'a> Desk<'a> {
 
     async fn apply(&self, change: Change) -> Result<(), StoreError> {
         // The store answers each change that it is given.
-        self.store()
-            .apply(vec![change])
-            .await?
-            .pop()
-            .unwrap_or(Err(StoreError::Missing))
+        self.store().apply(vec![change]).await?.pop().unwrap_or(Err(StoreError::Missing))
     }
 
     fn created_by(&self) -> Option<KeyNumber> {
@@ -156,10 +143,7 @@ impl<'a> Desk<'a> {
             };
             let (mut customer, changed) = customer::create(birth, profile.clone(), self.now)?;
             let (token, record) = self.make_token(number, wish).unzip();
-            let change = self
-                .sealer()
-                .create(&customer, changed)
-                .map_err(Error::internal)?;
+            let change = self.sealer().create(&customer, changed).map_err(Error::internal)?;
             let change = change.with_token(record);
             customer.history_head = change.parts().entry.head;
             match self.apply(change).await {
@@ -185,10 +169,8 @@ impl<'a> Desk<'a> {
         match customer::update(&opened.customer, edit, precondition, self.now)? {
             Decided::Unchanged => Ok(Some(opened.customer)),
             Decided::Changed(mut after, changed) => {
-                let change = self
-                    .sealer()
-                    .update(&opened, &after, changed)
-                    .map_err(Error::internal)?;
+                let change =
+                    self.sealer().update(&opened, &after, changed).map_err(Error::internal)?;
                 after.history_head = change.parts().entry.head;
                 match self.apply(change).await {
                     Ok(()) => Ok(Some(*after)),
@@ -213,10 +195,7 @@ impl From<Error> for CreateError {
 }
 
 fn contended() -> Error {
-    Error::new(
-        Kind::Unavailable { retry_after_s: 1 },
-        "too many changes of one customer at once",
-    )
+    Error::new(Kind::Unavailable { retry_after_s: 1 }, "too many changes of one customer at once")
 }
 
 impl CustomerWriter<'_> {
@@ -226,15 +205,12 @@ impl CustomerWriter<'_> {
     /// `AlreadyExists` when the merchant has a customer with the profile's reference; `Invalid` when
     /// a field breaks a rule of every wire.
     pub async fn create(&self, profile: Profile, wish: TokenWish) -> Result<Written, Error> {
-        self.0
-            .create(profile, wish)
-            .await
-            .map_err(|error| match error {
-                CreateError::ReferenceTaken => {
-                    Error::new(Kind::AlreadyExists, "a customer with this reference exists")
-                }
-                CreateError::Other(error) => error,
-            })
+        self.0.create(profile, wish).await.map_err(|error| match error {
+            CreateError::ReferenceTaken => {
+                Error::new(Kind::AlreadyExists, "a customer with this reference exists")
+            }
+            CreateError::Other(error) => error,
+        })
     }
 
     /// Updates a customer. `decide` makes the edit from the customer as it is, and is asked again
@@ -290,9 +266,7 @@ impl CustomerWriter<'_> {
                     return Err(Error::customer_not_found());
                 }
                 (Some(_), Ensure::Create(_)) => {
-                    return Err(Error::internal(
-                        "get-or-create decided to create what exists",
-                    ));
+                    return Err(Error::internal("get-or-create decided to create what exists"));
                 }
             };
             let token = self.0.issue_token(customer.number, wish).await?;

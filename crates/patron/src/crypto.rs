@@ -73,11 +73,7 @@ impl Cipher {
         let mut plain = Zeroizing::new(body.to_vec());
         let length = self
             .0
-            .open_in_place(
-                Nonce::assume_unique_for_key(*nonce),
-                Aad::from(place),
-                &mut plain,
-            )
+            .open_in_place(Nonce::assume_unique_for_key(*nonce), Aad::from(place), &mut plain)
             .map_err(|_| DoesNotOpen)?
             .len();
         plain.truncate(length);
@@ -105,9 +101,7 @@ impl Mac {
 pub(crate) fn derive_key(from: &KeyBytes, purpose: &[u8]) -> Result<KeyBytes, DoesNotOpen> {
     let prk = hkdf::Prk::new_less_safe(hkdf::HKDF_SHA256, from.as_slice());
     let info = [purpose];
-    let okm = prk
-        .expand(&info, hkdf::HKDF_SHA256)
-        .map_err(|_| DoesNotOpen)?;
+    let okm = prk.expand(&info, hkdf::HKDF_SHA256).map_err(|_| DoesNotOpen)?;
     let mut key = Zeroizing::new([0; 32]);
     okm.fill(key.as_mut_slice()).map_err(|_| DoesNotOpen)?;
     Ok(key)

@@ -93,12 +93,7 @@ pub fn create(
     if !broken.is_empty() {
         return Err(Error::invalid(broken));
     }
-    let Birth {
-        merchant,
-        number,
-        id,
-        created_by,
-    } = birth;
+    let Birth { merchant, number, id, created_by } = birth;
     let changed = Profile::default().changed_fields(&profile);
     let customer = Customer {
         merchant,
@@ -150,10 +145,7 @@ pub fn update(
 
 /// The error of a precondition that is not met.
 pub const fn stale() -> Error {
-    Error::new(
-        crate::error::Kind::Stale,
-        "the customer was changed meanwhile",
-    )
+    Error::new(crate::error::Kind::Stale, "the customer was changed meanwhile")
 }
 
 #[cfg(test)]
@@ -183,12 +175,7 @@ mod tests {
             Ok(Decided::Unchanged) => "unchanged".to_owned(),
             Ok(Decided::Changed(customer, fields)) => {
                 let names: Vec<_> = fields.iter().map(|field| field.name()).collect();
-                format!(
-                    "v{} at {} {}",
-                    customer.version,
-                    customer.updated.as_ms(),
-                    names.join(",")
-                )
+                format!("v{} at {} {}", customer.version, customer.updated.as_ms(), names.join(","))
             }
             Err(error) if *error.kind() == Kind::Stale => "stale".to_owned(),
             Err(error) => format!("{error:?}"),
@@ -198,18 +185,10 @@ mod tests {
 
     #[test]
     fn updates_are_decided_by_what_they_change() {
-        let set = |text: &str| ProfileEdit {
-            first_name: Edit::Set(text.into()),
-            ..Default::default()
-        };
-        let clear = ProfileEdit {
-            last_name: Edit::Clear,
-            ..Default::default()
-        };
-        let clear_unset = ProfileEdit {
-            email: Edit::Clear,
-            ..Default::default()
-        };
+        let set =
+            |text: &str| ProfileEdit { first_name: Edit::Set(text.into()), ..Default::default() };
+        let clear = ProfileEdit { last_name: Edit::Clear, ..Default::default() };
+        let clear_unset = ProfileEdit { email: Edit::Clear, ..Default::default() };
         let none = &Precondition::None;
         check(ProfileEdit::default(), none, 2_000, "unchanged");
         check(set("Jon"), none, 2_000, "unchanged");
@@ -218,18 +197,8 @@ mod tests {
         check(clear, none, 2_000, "v2 at 2000 last_name");
         // A clock that was set back does not take the customer back in time.
         check(set("Arya"), none, 500, "v2 at 1000 first_name");
-        check(
-            set("Arya"),
-            &Precondition::Versions(vec![4, 1]),
-            2_000,
-            "v2 at 2000 first_name",
-        );
-        check(
-            set("Arya"),
-            &Precondition::Versions(vec![2]),
-            2_000,
-            "stale",
-        );
+        check(set("Arya"), &Precondition::Versions(vec![4, 1]), 2_000, "v2 at 2000 first_name");
+        check(set("Arya"), &Precondition::Versions(vec![2]), 2_000, "stale");
         check(set("Jon"), &Precondition::Versions(vec![]), 2_000, "stale");
     }
 
@@ -237,10 +206,7 @@ mod tests {
     fn a_rule_is_not_held_against_a_field_that_did_not_change() {
         let mut old = jon();
         old.profile.reference = Some("x".repeat(400).as_str().into());
-        let edit = ProfileEdit {
-            first_name: Edit::Set("Arya".into()),
-            ..Default::default()
-        };
+        let edit = ProfileEdit { first_name: Edit::Set("Arya".into()), ..Default::default() };
         let decided = update(&old, &edit, &Precondition::None, Timestamp::from_ms(2)).unwrap();
         assert!(matches!(decided, Decided::Changed(..)));
     }

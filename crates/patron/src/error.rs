@@ -45,11 +45,7 @@ pub struct Error {
 impl Error {
     /// An error that carries nothing to log. `public` is a constant, so that no value gets into it.
     pub const fn new(kind: Kind, public: &'static str) -> Self {
-        Self {
-            kind,
-            public,
-            source: None,
-        }
+        Self { kind, public, source: None }
     }
 
     /// Adds what the log should say.

@@ -50,11 +50,7 @@ impl Framed {
 
     #[must_use]
     pub(crate) fn moment(self, at: Option<Timestamp>) -> Self {
-        self.optional(
-            at.map(|at| at.as_ms().to_be_bytes())
-                .as_ref()
-                .map(<[u8; 8]>::as_slice),
-        )
+        self.optional(at.map(|at| at.as_ms().to_be_bytes()).as_ref().map(<[u8; 8]>::as_slice))
     }
 
     pub(crate) fn finish(self) -> Vec<u8> {

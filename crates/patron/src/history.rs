@@ -83,15 +83,7 @@ pub struct EntryHeader {
 
 impl EntryHeader {
     fn framed(&self) -> Vec<u8> {
-        let Self {
-            merchant,
-            number,
-            version,
-            happened,
-            changed,
-            at,
-            actor_code,
-        } = self;
+        let Self { merchant, number, version, happened, changed, at, actor_code } = self;
         let codes: Vec<u8> = changed.iter().map(|field| field.code()).collect();
         Framed::new("patron history header 1")
             .unsigned(merchant.get().into())
@@ -170,9 +162,5 @@ pub fn verify(
         expected = expected.saturating_add(1);
     }
     let complete = previous == head && expected == version.saturating_add(1);
-    if complete {
-        Ok(())
-    } else {
-        Err(BrokenChain { version: expected })
-    }
+    if complete { Ok(()) } else { Err(BrokenChain { version: expected }) }
 }

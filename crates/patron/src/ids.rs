@@ -32,9 +32,7 @@ impl MerchantId {
     /// Accepts 1 to 64 of `A-Z a-z 0-9 _ . -`, which are safe in a header, a URL and a file name.
     pub fn parse(text: &str) -> Option<Self> {
         let fits = (1..=Self::LENGTH_MAX).contains(&text.len())
-            && text
-                .bytes()
-                .all(|b| b.is_ascii_alphanumeric() || b"_.-".contains(&b));
+            && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"_.-".contains(&b));
         fits.then(|| Self(text.to_owned()))
     }
 
@@ -156,10 +154,7 @@ mod tests {
             let id = CustomerId::issue(&entropy);
             let rest = id.reveal().strip_prefix("cst_").expect("prefix");
             assert_eq!(rest.len(), 16);
-            assert!(
-                rest.bytes()
-                    .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit())
-            );
+            assert!(rest.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit()));
         }
     }
 

@@ -22,9 +22,7 @@ impl Mode {
 
     /// The mode with this name.
     pub fn from_name(name: &str) -> Option<Self> {
-        [Self::Sandbox, Self::Production]
-            .into_iter()
-            .find(|mode| mode.name() == name)
+        [Self::Sandbox, Self::Production].into_iter().find(|mode| mode.name() == name)
     }
 }
 

@@ -137,10 +137,7 @@ impl RootKey {
     /// None for 32 bytes; the primitive's type has one.
     pub fn new(bytes: [u8; 32]) -> Result<Self, DoesNotOpen> {
         let cipher = Cipher::aes_gcm_siv(&KeyBytes::new(bytes))?;
-        Ok(Self {
-            generation: FIRST_GENERATION,
-            cipher,
-        })
+        Ok(Self { generation: FIRST_GENERATION, cipher })
     }
 
     fn wrap(
@@ -151,16 +148,8 @@ impl RootKey {
     ) -> Result<WrappedKey, DoesNotOpen> {
         let generation = FIRST_GENERATION;
         let place = WrappedKey::place(owner, purpose, generation);
-        let wrapped = self
-            .cipher
-            .seal(entropy, &place, random_key(entropy).as_slice())?;
-        Ok(WrappedKey {
-            owner,
-            purpose,
-            generation,
-            root_generation: self.generation,
-            wrapped,
-        })
+        let wrapped = self.cipher.seal(entropy, &place, random_key(entropy).as_slice())?;
+        Ok(WrappedKey { owner, purpose, generation, root_generation: self.generation, wrapped })
     }
 
     fn unwrap(&self, key: &WrappedKey) -> Result<KeyBytes, DoesNotOpen> {
@@ -215,11 +204,7 @@ fn unwrap_all(
         .map(|key| Ok((key.generation, root.unwrap(key)?)))
         .collect::<Result<Vec<_>, DoesNotOpen>>()?;
     found.sort_by_key(|(generation, _)| std::cmp::Reverse(*generation));
-    if found.is_empty() {
-        Err(DoesNotOpen)
-    } else {
-        Ok(found)
-    }
+    if found.is_empty() { Err(DoesNotOpen) } else { Ok(found) }
 }
 
 /// The newest of [`unwrap_all`], which is never empty.
@@ -228,10 +213,7 @@ fn newest(
     keys: &[WrappedKey],
     purpose: KeyPurpose,
 ) -> Result<(Generation, KeyBytes), DoesNotOpen> {
-    unwrap_all(root, keys, purpose)?
-        .into_iter()
-        .next()
-        .ok_or(DoesNotOpen)
+    unwrap_all(root, keys, purpose)?.into_iter().next().ok_or(DoesNotOpen)
 }
 
 /// The deployment's keys, unwrapped.
@@ -260,9 +242,7 @@ impl DeploymentKeys {
         &self,
         text: &[u8],
     ) -> impl Iterator<Item = (Generation, [u8; 32])> {
-        self.api_key_peppers
-            .iter()
-            .map(|(generation, mac)| (*generation, mac.sign(text)))
+        self.api_key_peppers.iter().map(|(generation, mac)| (*generation, mac.sign(text)))
     }
 
     pub(crate) fn token_hash(&self, token: &[u8; 16]) -> [u8; 32] {
@@ -294,10 +274,7 @@ impl MerchantKeys {
         merchant: MerchantNumber,
         keys: &[WrappedKey],
     ) -> Result<Self, DoesNotOpen> {
-        if keys
-            .iter()
-            .any(|key| key.owner != KeyOwner::Merchant(merchant))
-        {
+        if keys.iter().any(|key| key.owner != KeyOwner::Merchant(merchant)) {
             return Err(DoesNotOpen);
         }
         let wraps = unwrap_all(root, keys, KeyPurpose::CustomerKeys)?
@@ -352,17 +329,8 @@ impl MerchantKeys {
         let bytes = random_key(entropy);
         let place = self.customer_place(number, generation, *wrap_generation);
         let wrapped = wrap.seal(entropy, &place, bytes.as_slice())?;
-        let key = CustomerKey {
-            cipher: Cipher::aes_gcm(&bytes)?,
-        };
-        Ok((
-            key,
-            WrappedCustomerKey {
-                generation,
-                wrap_generation: *wrap_generation,
-                wrapped,
-            },
-        ))
+        let key = CustomerKey { cipher: Cipher::aes_gcm(&bytes)? };
+        Ok((key, WrappedCustomerKey { generation, wrap_generation: *wrap_generation, wrapped }))
     }
 
     pub(crate) fn unwrap_customer_key(
@@ -377,9 +345,7 @@ impl MerchantKeys {
             .ok_or(DoesNotOpen)?;
         let place = self.customer_place(number, key.generation, key.wrap_generation);
         let bytes = key_from(&wrap.open(&place, &key.wrapped)?)?;
-        Ok(CustomerKey {
-            cipher: Cipher::aes_gcm(&bytes)?,
-        })
+        Ok(CustomerKey { cipher: Cipher::aes_gcm(&bytes)? })
     }
 }
 
@@ -423,25 +389,15 @@ pub(crate) mod tests {
     fn a_wrapped_key_opens_only_in_its_own_place() {
         let entropy = TestEntropy::new(1);
         let root = RootKey::new([7; 32]).unwrap();
-        let wrapped = root
-            .wrap_merchant_keys(&entropy, MerchantNumber::new(1))
-            .unwrap();
+        let wrapped = root.wrap_merchant_keys(&entropy, MerchantNumber::new(1)).unwrap();
         for key in &wrapped {
             assert!(root.unwrap(key).is_ok());
-            let moved = WrappedKey {
-                owner: KeyOwner::Merchant(MerchantNumber::new(2)),
-                ..key.clone()
-            };
+            let moved =
+                WrappedKey { owner: KeyOwner::Merchant(MerchantNumber::new(2)), ..key.clone() };
             assert!(root.unwrap(&moved).is_err());
-            let other = WrappedKey {
-                generation: 2,
-                ..key.clone()
-            };
+            let other = WrappedKey { generation: 2, ..key.clone() };
             assert!(root.unwrap(&other).is_err());
-            let purpose = WrappedKey {
-                purpose: KeyPurpose::TokenPepper,
-                ..key.clone()
-            };
+            let purpose = WrappedKey { purpose: KeyPurpose::TokenPepper, ..key.clone() };
             assert!(root.unwrap(&purpose).is_err());
         }
         assert!(RootKey::new([8; 32]).unwrap().unwrap(&wrapped[0]).is_err());
@@ -455,10 +411,6 @@ pub(crate) mod tests {
         let (_, wrapped) = keys.issue_customer_key(&entropy, number(1)).unwrap();
         assert!(keys.unwrap_customer_key(number(1), &wrapped).is_ok());
         assert!(keys.unwrap_customer_key(number(2), &wrapped).is_err());
-        assert!(
-            merchant_keys(2)
-                .unwrap_customer_key(number(1), &wrapped)
-                .is_err()
-        );
+        assert!(merchant_keys(2).unwrap_customer_key(number(1), &wrapped).is_err());
     }
 }

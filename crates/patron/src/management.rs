@@ -63,10 +63,8 @@ fn no_such_key() -> Error {
 
 fn checked_label(label: &str) -> Result<&str, Error> {
     let fits = label.chars().count() <= LABEL_LENGTH_MAX && !label.chars().any(char::is_control);
-    let error = Error::new(
-        Kind::Invalid(Vec::new()),
-        "a name has at most 100 printable characters",
-    );
+    let error =
+        Error::new(Kind::Invalid(Vec::new()), "a name has at most 100 printable characters");
     if fits { Ok(label) } else { Err(error) }
 }
 
@@ -87,10 +85,7 @@ impl Console<'_> {
         let number =
             u32::try_from(self.lease(Counter::Merchant).await?).map_err(Error::internal)?;
         let number = MerchantNumber::new(number);
-        let keys = self
-            .patron
-            .root
-            .wrap_merchant_keys(&*self.patron.entropy, number);
+        let keys = self.patron.root.wrap_merchant_keys(&*self.patron.entropy, number);
         let blank = Merchant {
             number,
             name: id.as_str().to_owned(),
@@ -102,16 +97,12 @@ impl Console<'_> {
         };
         let merchant = edited(blank, edit)?;
         let keys = keys.map_err(Error::internal)?;
-        let change = ManagementChange::CreateMerchant {
-            merchant: merchant.clone(),
-            keys,
-        };
+        let change = ManagementChange::CreateMerchant { merchant: merchant.clone(), keys };
         match self.patron.store.manage(change).await {
             Ok(()) => Ok(merchant),
-            Err(StoreError::Duplicate(_)) => Err(Error::new(
-                Kind::AlreadyExists,
-                "a merchant with this id exists",
-            )),
+            Err(StoreError::Duplicate(_)) => {
+                Err(Error::new(Kind::AlreadyExists, "a merchant with this id exists"))
+            }
             Err(error) => Err(error.into()),
         }
     }
@@ -129,11 +120,7 @@ impl Console<'_> {
     /// # Errors
     /// `NotFound` when there is none with this id.
     pub async fn find_merchant(&self, id: &MerchantId) -> Result<Merchant, Error> {
-        self.patron
-            .store
-            .find_merchant_by_id(id)
-            .await?
-            .ok_or_else(no_such_merchant)
+        self.patron.store.find_merchant_by_id(id).await?.ok_or_else(no_such_merchant)
     }
 
     /// Changes a merchant.
@@ -147,10 +134,7 @@ impl Console<'_> {
         edit: MerchantEdit,
     ) -> Result<Merchant, Error> {
         let merchant = edited(self.find_merchant(id).await?, edit)?;
-        self.patron
-            .store
-            .manage(ManagementChange::UpdateMerchant(merchant.clone()))
-            .await?;
+        self.patron.store.manage(ManagementChange::UpdateMerchant(merchant.clone())).await?;
         Ok(merchant)
     }
 
@@ -167,12 +151,7 @@ impl Console<'_> {
     ) -> Result<(ApiKey, ApiKeyText), Error> {
         let merchant = self.find_merchant(merchant).await?.number;
         let (key, text) = self.make_key(merchant, new, text).await?;
-        match self
-            .patron
-            .store
-            .manage(ManagementChange::CreateKey(key.clone()))
-            .await
-        {
+        match self.patron.store.manage(ManagementChange::CreateKey(key.clone())).await {
             Ok(()) => Ok((key, text)),
             Err(StoreError::Duplicate(_)) => {
                 Err(Error::new(Kind::AlreadyExists, "this key exists already"))
@@ -188,20 +167,12 @@ impl Console<'_> {
         text: Option<ApiKeyText>,
     ) -> Result<(ApiKey, ApiKeyText), Error> {
         let text = text.unwrap_or_else(|| ApiKeyText::issue(&*self.patron.entropy));
-        let mut hashes = self
-            .patron
-            .deployment
-            .api_key_hashes(text.expose().as_bytes());
+        let mut hashes = self.patron.deployment.api_key_hashes(text.expose().as_bytes());
         // There is always a pepper: `DeploymentKeys::unwrap` refuses to be without.
-        let (pepper_generation, hash) = hashes
-            .next()
-            .ok_or_else(|| Error::internal("no pepper for API keys"))?;
+        let (pepper_generation, hash) =
+            hashes.next().ok_or_else(|| Error::internal("no pepper for API keys"))?;
         drop(hashes);
-        let NewKey {
-            label,
-            scopes,
-            expires,
-        } = new;
+        let NewKey { label, scopes, expires } = new;
         let key = ApiKey {
             number: KeyNumber::new(self.lease(Counter::ApiKey).await?),
             merchant,
@@ -214,6 +185,21 @@ impl Console<'_> {
             revoked: None,
         };
         Ok((key, text))
+    }
+
+    /// The key with this text, in force or not, and its merchant. Unlike a request with the key, this
+    /// does not count as a use of it.
+    ///
+    /// # Errors
+    /// `Unavailable` when the store cannot answer.
+    pub async fn find_key(&self, text: &ApiKeyText) -> Result<Option<(Merchant, ApiKey)>, Error> {
+        let store = &self.patron.store;
+        for (_, hash) in self.patron.deployment.api_key_hashes(text.expose().as_bytes()) {
+            let Some(key) = store.find_api_key(hash).await? else { continue };
+            let merchant = store.find_merchant(key.merchant).await?;
+            return Ok(merchant.map(|merchant| (merchant, key)));
+        }
+        Ok(None)
     }
 
     /// The merchant's API keys, by number.
@@ -231,11 +217,7 @@ impl Console<'_> {
     /// `NotFound` when there is no such merchant or key.
     pub async fn revoke_key(&self, merchant: &MerchantId, key: KeyNumber) -> Result<(), Error> {
         let merchant = self.find_merchant(merchant).await?.number;
-        let change = ManagementChange::RevokeKey {
-            merchant,
-            key,
-            at: self.now,
-        };
+        let change = ManagementChange::RevokeKey { merchant, key, at: self.now };
         match self.patron.store.manage(change).await {
             Err(StoreError::Missing) => Err(no_such_key()),
             other => Ok(other?),
@@ -257,21 +239,11 @@ impl Console<'_> {
         let found = keys.into_iter().find(|listed| listed.key.number == old);
         let found = found.filter(|listed| listed.key.is_in_force(self.now));
         let old_key = found.ok_or_else(no_such_key)?.key;
-        let new = NewKey {
-            label: old_key.label,
-            scopes: old_key.scopes,
-            expires: None,
-        };
+        let new = NewKey { label: old_key.label, scopes: old_key.scopes, expires: None };
         let (key, text) = self.make_key(old_key.merchant, new, None).await?;
         let latest = self.now.after(grace);
-        let old_expires = old_key
-            .expires
-            .map_or(latest, |expires| expires.min(latest));
-        let change = ManagementChange::RollKey {
-            old,
-            old_expires,
-            new: key.clone(),
-        };
+        let old_expires = old_key.expires.map_or(latest, |expires| expires.min(latest));
+        let change = ManagementChange::RollKey { old, old_expires, new: key.clone() };
         match self.patron.store.manage(change).await {
             Ok(()) => Ok((key, text)),
             Err(StoreError::Missing) => Err(no_such_key()),
@@ -281,13 +253,7 @@ impl Console<'_> {
 }
 
 fn edited(merchant: Merchant, edit: MerchantEdit) -> Result<Merchant, Error> {
-    let MerchantEdit {
-        name,
-        allow_list,
-        country_code,
-        wires,
-        standing,
-    } = edit;
+    let MerchantEdit { name, allow_list, country_code, wires, standing } = edit;
     let mut settings = merchant.settings;
     for (setting, value) in wires {
         match value {

@@ -174,11 +174,7 @@ mod tests {
 
     fn check(list: &str, address: &str, expect: bool) {
         let list = AllowList::parse(list).unwrap();
-        assert_eq!(
-            list.admits(Some(address.parse().unwrap())),
-            expect,
-            "{list:?} {address}"
-        );
+        assert_eq!(list.admits(Some(address.parse().unwrap())), expect, "{list:?} {address}");
     }
 
     #[test]

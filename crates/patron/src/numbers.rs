@@ -25,10 +25,7 @@ impl Numbers {
                 // Several requests may lease at once; each block is used all the same.
                 let first = store.lease_numbers(Counter::Customer, BLOCK).await?;
                 let rest = first.saturating_add(1)..first.saturating_add(BLOCK.into());
-                self.leased
-                    .lock()
-                    .unwrap_or_else(PoisonError::into_inner)
-                    .push(rest);
+                self.leased.lock().unwrap_or_else(PoisonError::into_inner).push(rest);
                 first
             }
         };

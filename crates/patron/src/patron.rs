@@ -82,31 +82,13 @@ impl Patron {
     /// When the store was born in another mode, the root key does not fit, or the store does not
     /// answer.
     pub async fn open(parts: Parts, now: Timestamp) -> Result<Self, OpenError> {
-        let Parts {
-            store,
-            root,
-            entropy,
-            id_entropy,
-            tokens,
-            mode,
-        } = parts;
+        let Parts { store, root, entropy, id_entropy, tokens, mode } = parts;
         let installation = match store.find_installation().await? {
             Some(installation) => installation,
-            None => {
-                found(
-                    &*store,
-                    &root,
-                    &*entropy,
-                    Installation { mode, created: now },
-                )
-                .await?
-            }
+            None => found(&*store, &root, &*entropy, Installation { mode, created: now }).await?,
         };
         if installation.mode != mode {
-            return Err(OpenError::OtherMode {
-                born: installation.mode,
-                asked: mode,
-            });
+            return Err(OpenError::OtherMode { born: installation.mode, asked: mode });
         }
         let wrapped = store.list_wrapped_keys(KeyOwner::Deployment).await?;
         let deployment = DeploymentKeys::unwrap(&root, &wrapped)?;
@@ -148,15 +130,10 @@ impl Patron {
         let Some(merchant) = self.store.find_merchant(number).await? else {
             return Ok(None);
         };
-        let wrapped = self
-            .store
-            .list_wrapped_keys(KeyOwner::Merchant(number))
-            .await?;
+        let wrapped = self.store.list_wrapped_keys(KeyOwner::Merchant(number)).await?;
         let keys = MerchantKeys::unwrap(&self.root, number, &wrapped).map_err(Error::internal)?;
         let context = Arc::new(MerchantContext { merchant, keys });
-        self.remembered
-            .merchants
-            .remember(epoch, number, Arc::clone(&context));
+        self.remembered.merchants.remember(epoch, number, Arc::clone(&context));
         Ok(Some(context))
     }
 }
@@ -168,10 +145,7 @@ async fn found(
     entropy: &dyn Entropy,
     installation: Installation,
 ) -> Result<Installation, OpenError> {
-    match store
-        .found(installation, root.wrap_deployment_keys(entropy)?)
-        .await
-    {
+    match store.found(installation, root.wrap_deployment_keys(entropy)?).await {
         Ok(()) => Ok(installation),
         Err(StoreError::Duplicate(Unique::Installation)) => {
             Ok(store.find_installation().await?.unwrap_or(installation))

@@ -47,9 +47,6 @@ mod tests {
 
     #[test]
     fn debug_says_nothing() {
-        assert_eq!(
-            format!("{:?}", Some(Pii::from("jon@example.com"))),
-            "Some(Pii(…))"
-        );
+        assert_eq!(format!("{:?}", Some(Pii::from("jon@example.com"))), "Some(Pii(…))");
     }
 }

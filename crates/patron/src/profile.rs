@@ -347,14 +347,8 @@ mod tests {
         assert_eq!(after.first_name, before.first_name);
         assert_eq!(after.last_name, None);
         assert_eq!(after.email, Some("snow@example.com".into()));
-        assert_eq!(
-            before.changed_fields(&after),
-            [Field::LastName, Field::Email]
-        );
-        assert_eq!(
-            before.only(&[Field::LastName]).last_name,
-            Some("Snow".into())
-        );
+        assert_eq!(before.changed_fields(&after), [Field::LastName, Field::Email]);
+        assert_eq!(before.only(&[Field::LastName]).last_name, Some("Snow".into()));
         assert_eq!(before.only(&[Field::LastName]).email, None);
     }
 
@@ -366,10 +360,7 @@ mod tests {
             ..Profile::default()
         };
         assert_eq!(profile.broken_rules(), [Field::Reference, Field::Metadata]);
-        let profile = Profile {
-            reference: Some(Pii::new("ü".repeat(300))),
-            ..Profile::default()
-        };
+        let profile = Profile { reference: Some(Pii::new("ü".repeat(300))), ..Profile::default() };
         assert_eq!(profile.broken_rules(), []);
     }
 }

@@ -25,10 +25,9 @@ pub enum Locator<'a> {
 impl Locator<'_> {
     fn unique_keys(self, indexes: &IndexKeys) -> Vec<UniqueKey> {
         match self {
-            Self::IdOrReference(text) => vec![
-                UniqueKey::Id(indexes.id(text)),
-                UniqueKey::Reference(indexes.reference(text)),
-            ],
+            Self::IdOrReference(text) => {
+                vec![UniqueKey::Id(indexes.id(text)), UniqueKey::Reference(indexes.reference(text))]
+            }
             Self::Reference(text) => vec![UniqueKey::Reference(indexes.reference(text))],
             Self::Number(number) => vec![UniqueKey::Number(number)],
         }
@@ -48,15 +47,11 @@ impl Desk<'_> {
     pub(crate) async fn find(&self, locator: Locator<'_>) -> Result<Option<Opened>, Error> {
         let keys = locator.unique_keys(self.keys().indexes());
         let row = self.store().find_customer(self.merchant(), &keys).await?;
-        row.map(|row| seal::open(self.keys(), row))
-            .transpose()
-            .map_err(Error::internal)
+        row.map(|row| seal::open(self.keys(), row)).transpose().map_err(Error::internal)
     }
 
     pub(crate) async fn find_existing(&self, locator: Locator<'_>) -> Result<Opened, Error> {
-        self.find(locator)
-            .await?
-            .ok_or_else(Error::customer_not_found)
+        self.find(locator).await?.ok_or_else(Error::customer_not_found)
     }
 }
 
@@ -81,20 +76,14 @@ impl CustomerReader<'_> {
     /// `Unavailable` when the store cannot answer.
     pub async fn list(&self, offset: u32, limit: u32) -> Result<CustomerList, Error> {
         let desk = &self.0;
-        let list = desk
-            .store()
-            .list_customers(desk.merchant(), offset, limit)
-            .await?;
+        let list = desk.store().list_customers(desk.merchant(), offset, limit).await?;
         let customers = list
             .customers
             .into_iter()
             .map(|row| Ok(seal::open(desk.keys(), row)?.customer))
             .collect::<Result<_, seal::SealError>>()
             .map_err(Error::internal)?;
-        Ok(CustomerList {
-            customers,
-            total: list.total,
-        })
+        Ok(CustomerList { customers, total: list.total })
     }
 }
 
@@ -105,10 +94,6 @@ impl OwnCustomer<'_> {
     /// `NotFound` for any other customer, there or not.
     pub async fn find(&self, locator: Locator<'_>) -> Result<Customer, Error> {
         let customer = self.desk.find_existing(locator).await?.customer;
-        if customer.number == self.own {
-            Ok(customer)
-        } else {
-            Err(Error::customer_not_found())
-        }
+        if customer.number == self.own { Ok(customer) } else { Err(Error::customer_not_found()) }
     }
 }

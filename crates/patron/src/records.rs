@@ -154,12 +154,7 @@ impl ProfileV1 {
             language: bare(language),
             notification_settings: bare(notification_settings).map(switches),
             communication_preferences: bare(communication_preferences).map(
-                |CommunicationPreferences {
-                     email,
-                     sms,
-                     push,
-                     post,
-                 }| [email, sms, push, post],
+                |CommunicationPreferences { email, sms, push, post }| [email, sms, push, post],
             ),
             subscription_preferences: bare(subscription_preferences),
             payment_preferences: bare(payment_preferences),
@@ -170,10 +165,9 @@ impl ProfileV1 {
             tax_ids: bare(tax_ids).map(|all| all.into_iter().map(TaxIdV1::from).collect()),
             metadata: bare(metadata),
             payment_facts: bare(payment_facts).map(
-                |PaymentFacts {
-                     has_payment_requests,
-                     total_deposits,
-                 }| { (has_payment_requests, total_deposits) },
+                |PaymentFacts { has_payment_requests, total_deposits }| {
+                    (has_payment_requests, total_deposits)
+                },
             ),
         }
     }
@@ -182,12 +176,9 @@ impl ProfileV1 {
         let birth_date = self.birth_date.map(|(year, month, day)| {
             jiff::civil::Date::new(year, month, day).map_err(|_| Unreadable)
         });
-        let status = self
-            .status
-            .map(|code| Status::from_code(code).ok_or(Unreadable));
-        let verification = self
-            .verification
-            .map(|code| Verification::from_code(code).ok_or(Unreadable));
+        let status = self.status.map(|code| Status::from_code(code).ok_or(Unreadable));
+        let verification =
+            self.verification.map(|code| Verification::from_code(code).ok_or(Unreadable));
         Ok(Profile {
             reference: pii(self.reference),
             first_name: pii(self.first_name),
@@ -213,40 +204,25 @@ impl ProfileV1 {
                     .collect()
             })),
             communication_preferences: pii(self.communication_preferences.map(
-                |[email, sms, push, post]| CommunicationPreferences {
-                    email,
-                    sms,
-                    push,
-                    post,
-                },
+                |[email, sms, push, post]| CommunicationPreferences { email, sms, push, post },
             )),
             subscription_preferences: pii(self.subscription_preferences),
             payment_preferences: pii(self.payment_preferences),
             status: status.transpose()?,
             verification: verification.transpose()?,
-            consents: pii(self
-                .consents
-                .map(|all| all.into_iter().map(Consent::from).collect())),
+            consents: pii(self.consents.map(|all| all.into_iter().map(Consent::from).collect())),
             kyc: pii(self.kyc.map(Kyc::from)),
-            tax_ids: pii(self
-                .tax_ids
-                .map(|all| all.into_iter().map(TaxId::from).collect())),
+            tax_ids: pii(self.tax_ids.map(|all| all.into_iter().map(TaxId::from).collect())),
             metadata: pii(self.metadata),
-            payment_facts: pii(self
-                .payment_facts
-                .map(|(has_payment_requests, total_deposits)| PaymentFacts {
-                    has_payment_requests,
-                    total_deposits,
-                })),
+            payment_facts: pii(self.payment_facts.map(|(has_payment_requests, total_deposits)| {
+                PaymentFacts { has_payment_requests, total_deposits }
+            })),
         })
     }
 }
 
 fn switches(settings: Vec<NotificationSetting>) -> Vec<(String, bool)> {
-    settings
-        .into_iter()
-        .map(|one| (one.notification, one.is_enabled))
-        .collect()
+    settings.into_iter().map(|one| (one.notification, one.is_enabled)).collect()
 }
 
 fn bare<T>(value: Option<Pii<T>>) -> Option<T> {
@@ -259,148 +235,60 @@ fn pii<T>(value: Option<T>) -> Option<Pii<T>> {
 
 impl From<Address> for AddressV1 {
     fn from(address: Address) -> Self {
-        let Address {
-            text,
-            street,
-            city,
-            state,
-            postal_code,
-            country,
-        } = address;
-        Self {
-            text,
-            street,
-            city,
-            state,
-            postal_code,
-            country,
-        }
+        let Address { text, street, city, state, postal_code, country } = address;
+        Self { text, street, city, state, postal_code, country }
     }
 }
 
 impl From<AddressV1> for Address {
     fn from(address: AddressV1) -> Self {
-        let AddressV1 {
-            text,
-            street,
-            city,
-            state,
-            postal_code,
-            country,
-        } = address;
-        Self {
-            text,
-            street,
-            city,
-            state,
-            postal_code,
-            country,
-        }
+        let AddressV1 { text, street, city, state, postal_code, country } = address;
+        Self { text, street, city, state, postal_code, country }
     }
 }
 
 impl From<Consent> for ConsentV1 {
     fn from(consent: Consent) -> Self {
-        let Consent {
-            purpose,
-            is_granted,
-            version,
-            at,
-        } = consent;
-        Self {
-            purpose,
-            is_granted,
-            version,
-            at_ms: at.as_ms(),
-        }
+        let Consent { purpose, is_granted, version, at } = consent;
+        Self { purpose, is_granted, version, at_ms: at.as_ms() }
     }
 }
 
 impl From<ConsentV1> for Consent {
     fn from(consent: ConsentV1) -> Self {
-        let ConsentV1 {
-            purpose,
-            is_granted,
-            version,
-            at_ms,
-        } = consent;
-        Self {
-            purpose,
-            is_granted,
-            version,
-            at: Timestamp::from_ms(at_ms),
-        }
+        let ConsentV1 { purpose, is_granted, version, at_ms } = consent;
+        Self { purpose, is_granted, version, at: Timestamp::from_ms(at_ms) }
     }
 }
 
 impl From<Kyc> for KycV1 {
     fn from(kyc: Kyc) -> Self {
-        let Kyc {
-            level,
-            provider,
-            reference,
-            checked_at,
-            expires_at,
-        } = kyc;
+        let Kyc { level, provider, reference, checked_at, expires_at } = kyc;
         let checked_at_ms = checked_at.map(Timestamp::as_ms);
         let expires_at_ms = expires_at.map(Timestamp::as_ms);
-        Self {
-            level,
-            provider,
-            reference,
-            checked_at_ms,
-            expires_at_ms,
-        }
+        Self { level, provider, reference, checked_at_ms, expires_at_ms }
     }
 }
 
 impl From<KycV1> for Kyc {
     fn from(kyc: KycV1) -> Self {
-        let KycV1 {
-            level,
-            provider,
-            reference,
-            checked_at_ms,
-            expires_at_ms,
-        } = kyc;
+        let KycV1 { level, provider, reference, checked_at_ms, expires_at_ms } = kyc;
         let checked_at = checked_at_ms.map(Timestamp::from_ms);
         let expires_at = expires_at_ms.map(Timestamp::from_ms);
-        Self {
-            level,
-            provider,
-            reference,
-            checked_at,
-            expires_at,
-        }
+        Self { level, provider, reference, checked_at, expires_at }
     }
 }
 
 impl From<TaxId> for TaxIdV1 {
     fn from(tax_id: TaxId) -> Self {
-        let TaxId {
-            kind,
-            value,
-            country,
-        } = tax_id;
-        Self {
-            kind,
-            value,
-            country,
-        }
+        let TaxId { kind, value, country } = tax_id;
+        Self { kind, value, country }
     }
 }
 
 impl From<TaxIdV1> for TaxId {
     fn from(tax_id: TaxIdV1) -> Self {
-        let TaxIdV1 {
-            kind,
-            value,
-            country,
-        } = tax_id;
-        Self {
-            kind,
-            value,
-            country,
-        }
+        let TaxIdV1 { kind, value, country } = tax_id;
+        Self { kind, value, country }
     }
 }

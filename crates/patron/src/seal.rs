@@ -90,12 +90,7 @@ fn place(row: &SealedCustomer) -> Vec<u8> {
         history_head,
         schema,
         sealed: _,
-        key:
-            WrappedCustomerKey {
-                generation,
-                wrap_generation: _,
-                wrapped: _,
-            },
+        key: WrappedCustomerKey { generation, wrap_generation: _, wrapped: _ },
     } = row;
     let Indexes {
         generation: index_generation,
@@ -155,11 +150,7 @@ pub(crate) fn open(keys: &MerchantKeys, row: SealedCustomer) -> Result<Opened, S
     }
     let record: RecordV1 =
         postcard::from_bytes(&plain).map_err(|_| SealError::UnknownForm(row.schema))?;
-    let RecordV1 {
-        id,
-        created_by,
-        profile,
-    } = record;
+    let RecordV1 { id, created_by, profile } = record;
     let customer = Customer {
         merchant: row.merchant,
         number: row.number,
@@ -172,11 +163,7 @@ pub(crate) fn open(keys: &MerchantKeys, row: SealedCustomer) -> Result<Opened, S
         profile: profile.into_profile()?,
         history_head: row.history_head,
     };
-    Ok(Opened {
-        customer,
-        cipher,
-        key: row.key,
-    })
+    Ok(Opened { customer, cipher, key: row.key })
 }
 
 /// The old and new values of a history entry, opened.
@@ -213,14 +200,7 @@ pub fn open_entry(
     let plain = key.cipher.open(&place, sealed)?;
     let entry: EntryV1 =
         postcard::from_bytes(&plain).map_err(|_| SealError::UnknownForm(SCHEMA))?;
-    let EntryV1 {
-        before,
-        after,
-        actor_number,
-        address,
-        request_id,
-        reason,
-    } = entry;
+    let EntryV1 { before, after, actor_number, address, request_id, reason } = entry;
     Ok(Some(OpenedEntry {
         before: before.into_profile()?,
         after: after.into_profile()?,
@@ -229,6 +209,39 @@ pub fn open_entry(
         request_id,
         reason,
     }))
+}
+
+/// The change by which `actor` creates `customer`.
+///
+/// # Errors
+/// `NotEncodable` and a failure of the primitive: bugs.
+pub fn seal_creation(
+    keys: &MerchantKeys,
+    entropy: &dyn Entropy,
+    actor: &Actor,
+    customer: &Customer,
+) -> Result<Change, SealError> {
+    let changed = Profile::default().changed_fields(&customer.profile);
+    let sealer = Sealer { keys, entropy, actor };
+    sealer.create(customer, changed)
+}
+
+/// The change by which `actor` makes `after` of what is sealed in `before`. `after` still carries
+/// the history head of `before`.
+///
+/// # Errors
+/// `DoesNotOpen` when `before` is not what was sealed under these keys.
+pub fn seal_update(
+    keys: &MerchantKeys,
+    entropy: &dyn Entropy,
+    actor: &Actor,
+    before: SealedCustomer,
+    after: &Customer,
+) -> Result<Change, SealError> {
+    let before = open(keys, before)?;
+    let changed = before.customer.profile.changed_fields(&after.profile);
+    let sealer = Sealer { keys, entropy, actor };
+    sealer.update(&before, after, changed)
 }
 
 /// Makes changes: the only maker of [`Change`], and only for a named actor.
@@ -245,9 +258,7 @@ impl Sealer<'_> {
         customer: &Customer,
         changed: Vec<Field>,
     ) -> Result<Change, SealError> {
-        let (cipher, key) = self
-            .keys
-            .issue_customer_key(self.entropy, customer.number)?;
+        let (cipher, key) = self.keys.issue_customer_key(self.entropy, customer.number)?;
         let step = Step {
             expected: Expected::Absent,
             happened: Happened::Created,
@@ -292,14 +303,7 @@ impl Sealer<'_> {
             at: customer.updated,
         };
         let expected = step.expected;
-        Ok(Change::new(ChangeParts {
-            id,
-            expected,
-            customer,
-            entry,
-            event,
-            token: None,
-        }))
+        Ok(Change::new(ChangeParts { id, expected, customer, entry, event, token: None }))
     }
 
     fn seal_entry(
@@ -335,13 +339,7 @@ impl Sealer<'_> {
         let digest = sha256(&sealed);
         // `after` still carries the head of the entry before this one.
         let head = chain(self.keys, after.history_head, &header, &digest);
-        Ok(SealedEntry {
-            header,
-            sealed: Some(sealed),
-            digest,
-            head,
-            change,
-        })
+        Ok(SealedEntry { header, sealed: Some(sealed), digest, head, change })
     }
 
     fn seal_customer(
@@ -377,18 +375,14 @@ impl Sealer<'_> {
             updated: *updated,
             deleted: *deleted,
             status: profile.status.map_or(0, crate::profile::Status::code),
-            verification: profile
-                .verification
-                .map_or(0, crate::profile::Verification::code),
+            verification: profile.verification.map_or(0, crate::profile::Verification::code),
             indexes,
             history_head,
             schema: SCHEMA,
             sealed: Vec::new(),
             key,
         };
-        row.sealed = cipher
-            .cipher
-            .seal(self.entropy, &place(&row), &encoded(&record)?)?;
+        row.sealed = cipher.cipher.seal(self.entropy, &place(&row), &encoded(&record)?)?;
         Ok(row)
     }
 }
@@ -403,9 +397,7 @@ struct Step<'a> {
 }
 
 fn encoded(record: &impl serde::Serialize) -> Result<zeroize::Zeroizing<Vec<u8>>, SealError> {
-    postcard::to_stdvec(record)
-        .map(zeroize::Zeroizing::new)
-        .map_err(|_| SealError::NotEncodable)
+    postcard::to_stdvec(record).map(zeroize::Zeroizing::new).map_err(|_| SealError::NotEncodable)
 }
 
 #[cfg(test)]

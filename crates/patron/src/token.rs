@@ -21,10 +21,7 @@ pub struct TokenPolicy {
 impl Default for TokenPolicy {
     /// 15 minutes, 30 uses.
     fn default() -> Self {
-        Self {
-            lifetime: Duration::from_secs(15 * 60),
-            uses_max: 30,
-        }
+        Self { lifetime: Duration::from_secs(15 * 60), uses_max: 30 }
     }
 }
 
@@ -47,10 +44,7 @@ impl ClientToken {
         let random: [u8; 12] = random_bytes(entropy);
         let mut bytes = Zeroizing::new([0; 16]);
         let (head, tail) = bytes.split_at_mut(4);
-        head.copy_from_slice(&masked(
-            merchant.get().to_be_bytes(),
-            keys.token_mask(&random),
-        ));
+        head.copy_from_slice(&masked(merchant.get().to_be_bytes(), keys.token_mask(&random)));
         tail.copy_from_slice(&random);
         Self(bytes)
     }
@@ -84,10 +78,7 @@ impl ClientToken {
     /// Which merchant's token it is, if it is one of ours; any number otherwise.
     pub(crate) fn merchant(&self, keys: &DeploymentKeys) -> MerchantNumber {
         let [a, b, c, d, random @ ..] = *self.0;
-        MerchantNumber::new(u32::from_be_bytes(masked(
-            [a, b, c, d],
-            keys.token_mask(&random),
-        )))
+        MerchantNumber::new(u32::from_be_bytes(masked([a, b, c, d], keys.token_mask(&random))))
     }
 
     pub(crate) fn hash(&self, keys: &DeploymentKeys) -> [u8; 32] {
@@ -148,11 +139,7 @@ mod tests {
         let one = ClientToken::issue(&entropy, &keys, merchant);
         let two = ClientToken::issue(&entropy, &keys, merchant);
         assert_eq!(one.to_text().len(), 36);
-        assert_ne!(
-            one.to_text()[..12],
-            two.to_text()[..12],
-            "the merchant shows"
-        );
+        assert_ne!(one.to_text()[..12], two.to_text()[..12], "the merchant shows");
         let read = ClientToken::parse(&two.to_text()).unwrap();
         assert_eq!(read.merchant(&keys), merchant);
         assert_eq!(read.hash(&keys), two.hash(&keys));
@@ -163,14 +150,7 @@ mod tests {
     fn only_the_documented_form_is_a_token() {
         let good = format!("tkn_{}", "0a".repeat(16));
         assert_eq!(*ClientToken::parse(&good).unwrap().to_text(), good);
-        for bad in [
-            "",
-            "tkn_",
-            "tkn_0a",
-            &good.to_uppercase(),
-            &good[1..],
-            &format!("{good}0"),
-        ] {
+        for bad in ["", "tkn_", "tkn_0a", &good.to_uppercase(), &good[1..], &format!("{good}0")] {
             assert!(ClientToken::parse(bad).is_none(), "{bad}");
         }
     }

@@ -34,11 +34,7 @@ fn create(profile: Profile, merchant: u32, number: i64) -> Change {
     };
     let (customer, changed) = customer::create(birth, profile, Timestamp::from_ms(1_000)).unwrap();
     let actor = actor();
-    let sealer = Sealer {
-        keys: &keys,
-        entropy: &entropy,
-        actor: &actor,
-    };
+    let sealer = Sealer { keys: &keys, entropy: &entropy, actor: &actor };
     sealer.create(&customer, changed).unwrap()
 }
 
@@ -47,15 +43,9 @@ fn update(row: &SealedCustomer, edit: &ProfileEdit, seed: u64) -> Change {
     let opened = open(&keys, row.clone()).unwrap();
     let now = Timestamp::from_ms(2_000);
     let decided = customer::update(&opened.customer, edit, &Precondition::None, now).unwrap();
-    let Decided::Changed(after, changed) = decided else {
-        panic!("the edit changes nothing")
-    };
+    let Decided::Changed(after, changed) = decided else { panic!("the edit changes nothing") };
     let (entropy, actor) = (TestEntropy::new(seed), actor());
-    let sealer = Sealer {
-        keys: &keys,
-        entropy: &entropy,
-        actor: &actor,
-    };
+    let sealer = Sealer { keys: &keys, entropy: &entropy, actor: &actor };
     sealer.update(&opened, &after, changed).unwrap()
 }
 
@@ -72,10 +62,7 @@ fn full_profile(text: &str) -> Profile {
         country: some(),
     };
     Profile {
-        reference: Some(Pii::new(format!(
-            "r{}",
-            text.chars().take(200).collect::<String>()
-        ))),
+        reference: Some(Pii::new(format!("r{}", text.chars().take(200).collect::<String>()))),
         first_name: pii(),
         last_name: pii(),
         full_name: pii(),
@@ -85,10 +72,7 @@ fn full_profile(text: &str) -> Profile {
         phone: pii(),
         birth_date: Some(Pii::new(jiff::civil::date(1987, 12, 31))),
         billing_address: Some(Pii::new(address.clone())),
-        shipping_address: Some(Pii::new(Address {
-            text: None,
-            ..address
-        })),
+        shipping_address: Some(Pii::new(Address { text: None, ..address })),
         country: pii(),
         region: pii(),
         currency: pii(),
@@ -159,7 +143,8 @@ proptest! {
 fn a_row_opens_only_with_its_own_clear_columns() {
     let row = create(full_profile("x"), 1, 7).parts().customer.clone();
     assert!(open(&merchant_keys(1), row.clone()).is_ok());
-    let changes: [(&str, fn(&mut SealedCustomer)); 17] = [
+    type Tamper = fn(&mut SealedCustomer);
+    let changes: [(&str, Tamper); 17] = [
         ("merchant", |row| row.merchant = MerchantNumber::new(2)),
         ("number", |row| row.number = CustomerNumber::new(8).unwrap()),
         ("version", |row| row.version += 1),
@@ -171,57 +156,31 @@ fn a_row_opens_only_with_its_own_clear_columns() {
         ("index generation", |row| row.indexes.generation += 1),
         ("id index", |row| row.indexes.id = [0; 16]),
         ("reference index", |row| row.indexes.reference = None),
-        ("email index", |row| {
-            row.indexes.email_search = row.indexes.name_search
-        }),
-        ("phone index", |row| {
-            row.indexes.phone_search = Some([0; 16])
-        }),
-        ("reference search index", |row| {
-            row.indexes.reference_search = None
-        }),
+        ("email index", |row| row.indexes.email_search = row.indexes.name_search),
+        ("phone index", |row| row.indexes.phone_search = Some([0; 16])),
+        ("reference search index", |row| row.indexes.reference_search = None),
         ("name index", |row| row.indexes.name_search = None),
-        ("history head", |row| {
-            row.history_head = HistoryHead::GENESIS
-        }),
+        ("history head", |row| row.history_head = HistoryHead::GENESIS),
         ("schema", |row| row.schema += 1),
     ];
     for (column, change) in changes {
         let mut row = row.clone();
         change(&mut row);
-        assert!(
-            open(&merchant_keys(1), row).is_err(),
-            "{column} is not bound"
-        );
+        assert!(open(&merchant_keys(1), row).is_err(), "{column} is not bound");
     }
     assert!(open(&merchant_keys(2), row.clone()).is_err());
     // The key of another customer of the same merchant.
     let other = create(full_profile("x"), 1, 8).parts().customer.clone();
-    assert!(
-        open(
-            &merchant_keys(1),
-            SealedCustomer {
-                key: other.key,
-                ..row
-            }
-        )
-        .is_err()
-    );
+    assert!(open(&merchant_keys(1), SealedCustomer { key: other.key, ..row }).is_err());
 }
 
 #[test]
 fn an_older_version_does_not_open_in_place_of_the_newer() {
     let first = create(full_profile("x"), 1, 7).parts().customer.clone();
-    let edit = ProfileEdit {
-        first_name: Edit::Set("Arya".into()),
-        ..Default::default()
-    };
+    let edit = ProfileEdit { first_name: Edit::Set("Arya".into()), ..Default::default() };
     let second = update(&first, &edit, 50).parts().customer.clone();
     assert_eq!(second.version, 2);
-    let swapped = SealedCustomer {
-        sealed: first.sealed,
-        ..second
-    };
+    let swapped = SealedCustomer { sealed: first.sealed, ..second };
     assert!(open(&merchant_keys(1), swapped).is_err());
 }
 
@@ -236,37 +195,22 @@ fn history_holds_old_and_new_values_and_who_it_was() {
     let change = update(&first, &edit, 50);
     let entry = &change.parts().entry;
     assert_eq!(entry.header.changed, [Field::FirstName, Field::Email]);
-    let opened = open_entry(&merchant_keys(1), &first.key, entry)
-        .unwrap()
-        .unwrap();
+    let opened = open_entry(&merchant_keys(1), &first.key, entry).unwrap().unwrap();
     assert_eq!(opened.before.first_name, Some("x".into()));
     assert_eq!(opened.before.email, Some("x".into()));
     assert_eq!(opened.before.last_name, None);
-    let only_name = Profile {
-        first_name: Some("Arya".into()),
-        ..Profile::default()
-    };
+    let only_name = Profile { first_name: Some("Arya".into()), ..Profile::default() };
     assert_eq!(opened.after, only_name);
-    assert_eq!(
-        (opened.actor_number, opened.address.as_deref()),
-        (4, Some("203.0.113.9"))
-    );
-    let moved = SealedEntry {
-        header: EntryHeader {
-            version: 3,
-            ..entry.header.clone()
-        },
-        ..entry.clone()
-    };
+    assert_eq!((opened.actor_number, opened.address.as_deref()), (4, Some("203.0.113.9")));
+    let moved =
+        SealedEntry { header: EntryHeader { version: 3, ..entry.header.clone() }, ..entry.clone() };
     assert!(open_entry(&merchant_keys(1), &first.key, &moved).is_err());
 }
 
 #[test]
 fn a_chain_that_was_touched_does_not_verify() {
-    let edit = |name: &str| ProfileEdit {
-        first_name: Edit::Set(name.into()),
-        ..Default::default()
-    };
+    let edit =
+        |name: &str| ProfileEdit { first_name: Edit::Set(name.into()), ..Default::default() };
     let first = create(full_profile("x"), 1, 7);
     let second = update(&first.parts().customer, &edit("a"), 50);
     let third = update(&second.parts().customer, &edit("b"), 60);
@@ -281,11 +225,7 @@ fn a_chain_that_was_touched_does_not_verify() {
     assert_eq!(check(&entries[1..]), broken_at(1), "a cut-off start");
     let [a, b, c] = entries.clone();
     assert_eq!(check(&[a.clone(), c.clone()]), broken_at(2), "a gap");
-    assert_eq!(
-        check(&[a.clone(), c.clone(), b.clone()]),
-        broken_at(2),
-        "another order"
-    );
+    assert_eq!(check(&[a.clone(), c.clone(), b.clone()]), broken_at(2), "another order");
     let mut changed = entries.clone();
     changed[1].header.at = Timestamp::from_ms(9);
     assert_eq!(check(&changed), broken_at(2), "another time");
@@ -295,10 +235,7 @@ fn a_chain_that_was_touched_does_not_verify() {
     let mut changed = entries.clone();
     changed[0].sealed.as_mut().unwrap()[20] ^= 1;
     assert_eq!(check(&changed), broken_at(1), "another sealed part");
-    assert!(
-        verify(&merchant_keys(2), &entries, head, 3).is_err(),
-        "another merchant's key"
-    );
+    assert!(verify(&merchant_keys(2), &entries, head, 3).is_err(), "another merchant's key");
 
     // Erasing drops the sealed parts and keeps their digests: the chain still verifies.
     let mut erased = entries;
@@ -311,14 +248,8 @@ fn nothing_personal_is_in_a_change_that_was_sealed() {
     let change = create(full_profile("canary-7f3a"), 1, 7);
     let shown = format!("{:?}", change.parts());
     assert!(!shown.contains("canary"), "{shown}");
-    let ChangeParts {
-        customer, entry, ..
-    } = change.parts();
-    for bytes in [
-        &customer.sealed,
-        &customer.key.wrapped,
-        entry.sealed.as_ref().unwrap(),
-    ] {
+    let ChangeParts { customer, entry, .. } = change.parts();
+    for bytes in [&customer.sealed, &customer.key.wrapped, entry.sealed.as_ref().unwrap()] {
         assert!(!String::from_utf8_lossy(bytes).contains("canary"));
     }
 }

@@ -1,0 +1,52 @@
+//! What SQLite answers when it refuses, in the words of the store's contract.
+
+use std::sync::Arc;
+
+use patron::store::StoreError;
+use rusqlite::ErrorCode;
+
+/// An error that no statement of this store expects. Refusals that it does expect (a taken key, a
+/// stale version) never come as errors: the statement changes no row, and the caller asks why.
+pub(crate) fn from_sqlite(error: rusqlite::Error) -> StoreError {
+    match error.sqlite_error_code() {
+        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
+            StoreError::Corrupt { table: "(database file)", column: "(page)" }
+        }
+        Some(_) | None => StoreError::Unavailable(Box::new(error)),
+    }
+}
+
+/// Why the store does not answer, where SQLite was not even asked.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum NotAnswering {
+    /// The writer stopped.
+    #[error("the writer has stopped after a commit whose outcome is unknown")]
+    WriterStopped,
+    /// The answer was lost on its way: the writer ended.
+    #[error("the writer has ended")]
+    WriterEnded,
+    /// A transaction could not begin or end. It was taken back.
+    #[error("the commit was refused and taken back")]
+    CommitRefused(#[source] Arc<rusqlite::Error>),
+}
+
+impl From<NotAnswering> for StoreError {
+    fn from(reason: NotAnswering) -> Self {
+        Self::Unavailable(Box::new(reason))
+    }
+}
+
+/// A refusal: the write was answered and wrote nothing, so its transaction can go on. Everything
+/// else leaves the transaction in doubt.
+pub(crate) const fn is_refusal(error: &StoreError) -> bool {
+    match error {
+        StoreError::Duplicate(_) | StoreError::Stale | StoreError::Missing => true,
+        StoreError::Unavailable(_) | StoreError::Corrupt { .. } => false,
+    }
+}
+
+/// Whether a commit that failed like this certainly wrote nothing, once the transaction was rolled
+/// back: a full disk and a lock that was not given are found before the commit frame is written.
+pub(crate) fn commit_certainly_failed(error: &rusqlite::Error) -> bool {
+    matches!(error.sqlite_error_code(), Some(ErrorCode::DiskFull | ErrorCode::DatabaseBusy))
+}

@@ -1,0 +1,87 @@
+//! Migrations: numbered SQL files, each run once, in order, in a transaction of its own.
+
+use aws_lc_rs::digest::{SHA256, digest};
+use patron::clock::Timestamp;
+use rusqlite::{Connection, TransactionBehavior};
+
+use crate::OpenError;
+
+/// Marks the database file as Patron's (the text `ptrn`), so that another program's is refused.
+pub(crate) const APPLICATION_ID: i32 = 0x7074_726e;
+
+/// One file of `migrations/`. Its number is its place in the list, from 1.
+struct Migration {
+    name: &'static str,
+    sql: &'static str,
+}
+
+const MIGRATIONS: &[Migration] =
+    &[Migration { name: "initial", sql: include_str!("migrations/0001_initial.sql") }];
+
+impl Migration {
+    fn checksum(&self) -> Vec<u8> {
+        digest(&SHA256, self.sql.as_bytes()).as_ref().to_vec()
+    }
+}
+
+/// A migration as the database remembers it.
+struct Applied {
+    number: i64,
+    checksum: Vec<u8>,
+}
+
+/// Refuses a file that is neither empty nor Patron's. Changes nothing.
+pub(crate) fn check_origin(connection: &Connection) -> Result<(), OpenError> {
+    let id: i32 = connection.pragma_query_value(None, "application_id", |row| row.get(0))?;
+    let count = "SELECT count(*) FROM sqlite_schema";
+    let objects: i64 = connection.query_row(count, [], |row| row.get(0))?;
+    let is_new = id == 0 && objects == 0;
+    if is_new || id == APPLICATION_ID { Ok(()) } else { Err(OpenError::Foreign) }
+}
+
+/// Brings the schema up to date.
+pub(crate) fn migrate(connection: &mut Connection, now: Timestamp) -> Result<(), OpenError> {
+    let applied = list_applied(connection)?;
+    for (number, migration) in (1..).zip(MIGRATIONS) {
+        match applied.iter().find(|applied| applied.number == number) {
+            Some(applied) if applied.checksum == migration.checksum() => {}
+            Some(_) => {
+                return Err(OpenError::MigrationChanged { number, name: migration.name });
+            }
+            None => run(connection, number, migration, now)?,
+        }
+    }
+    match applied.iter().map(|applied| applied.number).max() {
+        Some(newest) if usize::try_from(newest).is_ok_and(|newest| newest <= MIGRATIONS.len()) => {
+            Ok(())
+        }
+        Some(_) => Err(OpenError::NewerSchema),
+        None => Ok(()),
+    }
+}
+
+fn list_applied(connection: &Connection) -> rusqlite::Result<Vec<Applied>> {
+    if !connection.table_exists(None, "migration")? {
+        return Ok(Vec::new());
+    }
+    connection
+        .prepare("SELECT number, checksum FROM migration ORDER BY number")?
+        .query_map([], |row| Ok(Applied { number: row.get(0)?, checksum: row.get(1)? }))?
+        .collect()
+}
+
+fn run(
+    connection: &mut Connection,
+    number: i64,
+    migration: &Migration,
+    now: Timestamp,
+) -> rusqlite::Result<()> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
+    transaction.execute_batch(migration.sql)?;
+    transaction.execute(
+        "INSERT INTO migration (number, name, checksum, applied_ms) VALUES (?1, ?2, ?3, ?4)",
+        (number, migration.name, migration.checksum(), now.as_ms()),
+    )?;
+    transaction.commit()
+}

@@ -1,0 +1,92 @@
+//! Why a store cannot be opened, and what to do about it.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use rusqlite::ErrorCode;
+
+/// Why a store cannot be opened. Each is a sentence for whoever started the program.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// Another process owns the data directory.
+    #[error(
+        "the data directory {} is in use by another Patron process: stop that one first, or give \
+         this one another directory",
+        .0.display()
+    )]
+    InUse(PathBuf),
+    /// A newer program has migrated the database.
+    #[error(
+        "the database was written by a newer version of Patron: start that version, or restore a \
+         backup that this one wrote"
+    )]
+    NewerSchema,
+    /// A migration is not what was run here.
+    #[error(
+        "migration {number} ({name}) of this program is not the one that made the database: start \
+         the version of Patron that made it"
+    )]
+    MigrationChanged {
+        /// Its number.
+        number: i64,
+        /// Its name in this program.
+        name: &'static str,
+    },
+    /// The file is a database of another program.
+    #[error(
+        "patron.db in the data directory is the database of another program: give Patron a \
+         directory of its own"
+    )]
+    Foreign,
+    /// The file is not a database.
+    #[error(
+        "patron.db in the data directory is not a database: give Patron another directory, or \
+         restore a backup"
+    )]
+    NotADatabase,
+    /// The file is damaged.
+    #[error("patron.db in the data directory is damaged: restore a backup")]
+    Damaged,
+    /// The directory or a file in it cannot be written to.
+    #[error("{} cannot be written to: give the user that runs Patron the right to", .0.display())]
+    ReadOnly(PathBuf),
+    /// The file system does not carry SQLite's write-ahead log.
+    #[error(
+        "the file system of the data directory cannot hold a write-ahead log: use a local one, not \
+         a network share"
+    )]
+    NoWriteAheadLog,
+    /// The operating system does not open a file.
+    #[error("{} cannot be opened: check the path and the disk", .0.display())]
+    Io(PathBuf, #[source] io::Error),
+    /// The operating system does not start the writer's thread.
+    #[error("the writer's thread cannot be started: check the limits of the system")]
+    Thread(#[source] io::Error),
+    /// SQLite answers something else.
+    #[error("the database cannot be opened: check the disk and its free space")]
+    Database(#[source] rusqlite::Error),
+}
+
+impl OpenError {
+    /// What an error of the operating system means for `path`.
+    pub(crate) fn at(path: &Path) -> impl FnOnce(io::Error) -> Self {
+        |error| {
+            let is_forbidden = matches!(
+                error.kind(),
+                io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem
+            );
+            let path = path.to_owned();
+            if is_forbidden { Self::ReadOnly(path) } else { Self::Io(path, error) }
+        }
+    }
+}
+
+impl From<rusqlite::Error> for OpenError {
+    fn from(error: rusqlite::Error) -> Self {
+        match error.sqlite_error_code() {
+            Some(ErrorCode::NotADatabase) => Self::NotADatabase,
+            Some(ErrorCode::DatabaseCorrupt) => Self::Damaged,
+            Some(_) | None => Self::Database(error),
+        }
+    }
+}

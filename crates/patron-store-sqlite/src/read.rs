@@ -1,0 +1,228 @@
+//! Reading customers, history, merchants and keys, on the caller's own thread.
+
+use patron::api_key::ApiKey;
+use patron::history::SealedEntry;
+use patron::ids::{CustomerNumber, MerchantId, MerchantNumber};
+use patron::installation::Installation;
+use patron::keys::{KeyOwner, WrappedKey};
+use patron::merchant::Merchant;
+use patron::seal::SealedCustomer;
+use patron::store::{ListedKey, SealedList, StoreError, UniqueKey};
+use rusqlite::Connection;
+
+use crate::errors::from_sqlite;
+use crate::rows::{
+    read_api_key, read_customer, read_entry, read_installation, read_listed_key, read_merchant,
+    read_setting, read_wrapped_key, select_customer,
+};
+use crate::sql;
+
+pub(crate) fn find_installation(
+    connection: &Connection,
+) -> Result<Option<Installation>, StoreError> {
+    sql::find(connection, "SELECT mode, created_ms FROM installation", [], read_installation)
+}
+
+/// The first of `keys` that fits. Customers that are deleted do not.
+pub(crate) fn find_customer(
+    connection: &Connection,
+    merchant: MerchantNumber,
+    keys: &[UniqueKey],
+) -> Result<Option<SealedCustomer>, StoreError> {
+    for key in keys {
+        if let Some(customer) = find_customer_by(connection, merchant, key)? {
+            return Ok(Some(customer));
+        }
+    }
+    Ok(None)
+}
+
+fn find_customer_by(
+    connection: &Connection,
+    merchant: MerchantNumber,
+    key: &UniqueKey,
+) -> Result<Option<SealedCustomer>, StoreError> {
+    let merchant = merchant.get();
+    match key {
+        UniqueKey::Id(index) => sql::find(
+            connection,
+            select_customer!("WHERE c.merchant = ?1 AND c.id_index = ?2 AND c.deleted_ms IS NULL"),
+            (merchant, index),
+            read_customer,
+        ),
+        UniqueKey::Reference(index) => sql::find(
+            connection,
+            select_customer!(
+                "WHERE c.merchant = ?1 AND c.reference_index = ?2 AND c.deleted_ms IS NULL"
+            ),
+            (merchant, index),
+            read_customer,
+        ),
+        UniqueKey::Number(number) => sql::find(
+            connection,
+            select_customer!("WHERE c.merchant = ?1 AND c.number = ?2 AND c.deleted_ms IS NULL"),
+            (merchant, number.get()),
+            read_customer,
+        ),
+    }
+}
+
+/// A page, newest first. The inner query walks the list's index alone, so that skipping `offset`
+/// customers does not read their rows.
+pub(crate) fn list_customers(
+    connection: &Connection,
+    merchant: MerchantNumber,
+    offset: u32,
+    limit: u32,
+) -> Result<SealedList, StoreError> {
+    in_one_moment(connection, |connection| {
+        let customers = sql::list(
+            connection,
+            select_customer!(
+                "WHERE c.merchant = ?1 AND c.number IN (\
+                     SELECT number FROM customer WHERE merchant = ?1 AND deleted_ms IS NULL \
+                     ORDER BY created_ms DESC, number DESC LIMIT ?2 OFFSET ?3) \
+                 ORDER BY c.created_ms DESC, c.number DESC"
+            ),
+            (merchant.get(), limit, offset),
+            read_customer,
+        )?;
+        let total = sql::number(
+            connection,
+            "SELECT coalesce(sum(live), 0) FROM customer_count WHERE merchant = ?1",
+            [merchant.get()],
+            ("customer_count", "live"),
+        )?;
+        let corrupt = StoreError::Corrupt { table: "customer_count", column: "live" };
+        Ok(SealedList { customers, total: u64::try_from(total).map_err(|_| corrupt)? })
+    })
+}
+
+pub(crate) fn list_history(
+    connection: &Connection,
+    merchant: MerchantNumber,
+    customer: CustomerNumber,
+) -> Result<Vec<SealedEntry>, StoreError> {
+    sql::list(
+        connection,
+        "SELECT merchant, number, version, happened, changed, at_ms, actor, sealed, digest, head, \
+         change_id FROM history WHERE merchant = ?1 AND number = ?2 ORDER BY version",
+        (merchant.get(), customer.get()),
+        read_entry,
+    )
+}
+
+macro_rules! select_merchant {
+    ($rest:literal) => {
+        concat!("SELECT number, id, name, standing, created_ms, revision FROM merchant ", $rest)
+    };
+}
+
+pub(crate) fn find_merchant(
+    connection: &Connection,
+    number: MerchantNumber,
+) -> Result<Option<Merchant>, StoreError> {
+    in_one_moment(connection, |connection| {
+        let sql = select_merchant!("WHERE number = ?1");
+        let merchant = sql::find(connection, sql, [number.get()], read_merchant)?;
+        merchant.map(|merchant| with_settings(connection, merchant)).transpose()
+    })
+}
+
+pub(crate) fn find_merchant_by_id(
+    connection: &Connection,
+    id: &MerchantId,
+) -> Result<Option<Merchant>, StoreError> {
+    in_one_moment(connection, |connection| {
+        let sql = select_merchant!("WHERE id = ?1");
+        let merchant = sql::find(connection, sql, [id.as_str()], read_merchant)?;
+        merchant.map(|merchant| with_settings(connection, merchant)).transpose()
+    })
+}
+
+pub(crate) fn list_merchants(connection: &Connection) -> Result<Vec<Merchant>, StoreError> {
+    in_one_moment(connection, |connection| {
+        sql::list(connection, select_merchant!("ORDER BY id"), [], read_merchant)?
+            .into_iter()
+            .map(|merchant| with_settings(connection, merchant))
+            .collect()
+    })
+}
+
+fn with_settings(connection: &Connection, mut merchant: Merchant) -> Result<Merchant, StoreError> {
+    sql::list(
+        connection,
+        "SELECT name, value FROM merchant_setting WHERE merchant = ?1",
+        [merchant.number.get()],
+        |row| read_setting(row, &mut merchant.settings),
+    )?;
+    Ok(merchant)
+}
+
+pub(crate) fn find_api_key(
+    connection: &Connection,
+    hash: &[u8; 32],
+) -> Result<Option<ApiKey>, StoreError> {
+    sql::find(
+        connection,
+        "SELECT number, merchant, label, scopes, hash, pepper_generation, created_ms, expires_ms, \
+         revoked_ms FROM api_key WHERE hash = ?1",
+        [hash],
+        read_api_key,
+    )
+}
+
+pub(crate) fn list_api_keys(
+    connection: &Connection,
+    merchant: MerchantNumber,
+) -> Result<Vec<ListedKey>, StoreError> {
+    sql::list(
+        connection,
+        "SELECT k.number, k.merchant, k.label, k.scopes, k.hash, k.pepper_generation, \
+         k.created_ms, k.expires_ms, k.revoked_ms, u.used_ms \
+         FROM api_key AS k LEFT JOIN api_key_use AS u USING (number) \
+         WHERE k.merchant = ?1 ORDER BY k.number",
+        [merchant.get()],
+        read_listed_key,
+    )
+}
+
+pub(crate) fn list_wrapped_keys(
+    connection: &Connection,
+    owner: KeyOwner,
+) -> Result<Vec<WrappedKey>, StoreError> {
+    sql::list(
+        connection,
+        "SELECT owner, purpose, generation, root_generation, wrapped FROM wrapped_key \
+         WHERE owner = ?1 ORDER BY purpose, generation",
+        [owner.code()],
+        read_wrapped_key,
+    )
+}
+
+/// The cheapest question that only a store that answers can answer.
+pub(crate) fn check(connection: &Connection) -> Result<(), StoreError> {
+    find_installation(connection).map(|_| ())
+}
+
+/// What SQLite finds wrong with its file; nothing when all is well.
+pub(crate) fn integrity(connection: &Connection) -> Result<Vec<String>, StoreError> {
+    connection.pragma_update(None, "cell_size_check", true).map_err(from_sqlite)?;
+    let mut lines = sql::list(connection, "PRAGMA quick_check", [], |row| {
+        row.get::<_, String>(0).map_err(from_sqlite)
+    })?;
+    connection.pragma_update(None, "cell_size_check", false).map_err(from_sqlite)?;
+    lines.retain(|line| line != "ok");
+    Ok(lines)
+}
+
+/// Runs several statements on one snapshot, so that they tell of the same moment.
+fn in_one_moment<T>(
+    connection: &Connection,
+    read: impl FnOnce(&Connection) -> Result<T, StoreError>,
+) -> Result<T, StoreError> {
+    let transaction = connection.unchecked_transaction().map_err(from_sqlite)?;
+    let found = read(&transaction)?;
+    transaction.commit().map_err(from_sqlite)?;
+    Ok(found)
+}

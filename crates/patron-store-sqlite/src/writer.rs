@@ -1,0 +1,265 @@
+//! The one thread that writes. Writes that wait together are committed together, so that many share
+//! the cost of making a commit durable; a write that comes alone is committed at once.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread::{self, JoinHandle};
+
+use patron::store::StoreError;
+use rusqlite::Connection;
+use tokio::sync::{mpsc, oneshot};
+
+use crate::errors::{NotAnswering, commit_certainly_failed, is_refusal};
+use crate::{OnFatal, OnGroup};
+
+/// The most writes that are committed together: more gain nothing, and each waits longer.
+const GROUP_MAX: usize = 64;
+
+/// How many writes may wait. Whoever comes later waits to be let in.
+const QUEUE_MAX: usize = 1_024;
+
+/// The handle to the writer's thread. Dropping it lets the thread finish what waits, and waits for it.
+pub(crate) struct Writer {
+    queue: Option<mpsc::Sender<Box<dyn Write>>>,
+    thread: Option<JoinHandle<()>>,
+    epoch: Arc<AtomicU64>,
+    is_stopped: Arc<AtomicBool>,
+}
+
+/// Whom the writer tells what.
+pub(crate) struct Listeners {
+    pub(crate) on_group: OnGroup,
+    pub(crate) on_fatal: OnFatal,
+}
+
+/// Whether a write changes what may be remembered until the management epoch grows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Moves {
+    Nothing,
+    ManagementEpoch,
+}
+
+impl Writer {
+    /// Starts the thread, which owns `connection` from now on.
+    pub(crate) fn start(connection: Connection, listeners: Listeners) -> std::io::Result<Self> {
+        let (queue, waiting) = mpsc::channel(QUEUE_MAX);
+        let is_stopped = Arc::new(AtomicBool::new(false));
+        let desk = Desk { connection, listeners, is_stopped: Arc::clone(&is_stopped) };
+        let thread = thread::Builder::new()
+            .name("patron-writer".to_owned())
+            .spawn(move || desk.serve(waiting))?;
+        let epoch = Arc::new(AtomicU64::new(0));
+        Ok(Self { queue: Some(queue), thread: Some(thread), epoch, is_stopped })
+    }
+
+    /// Has `work` done in a transaction, and answers once that is durable. `work` may be done again
+    /// when its transaction was rolled back because of another write.
+    pub(crate) async fn write<T, F>(&self, moves: Moves, work: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: Fn(&Connection) -> Result<T, StoreError> + Send + 'static,
+    {
+        arrived(self.enqueue(moves, work).await?).await
+    }
+
+    /// As [`Writer::write`], but answers as soon as the write waits, with where its answer will come.
+    pub(crate) async fn enqueue<T, F>(&self, moves: Moves, work: F) -> Result<Answer<T>, StoreError>
+    where
+        T: Send + 'static,
+        F: Fn(&Connection) -> Result<T, StoreError> + Send + 'static,
+    {
+        let (reply, answer) = oneshot::channel();
+        let epoch = match moves {
+            Moves::Nothing => None,
+            Moves::ManagementEpoch => Some(Arc::clone(&self.epoch)),
+        };
+        let write = Box::new(Waiting { work, done: None, reply, epoch });
+        let queue = self.queue.as_ref().ok_or(NotAnswering::WriterEnded)?;
+        queue.send(write).await.map_err(|_| NotAnswering::WriterEnded)?;
+        Ok(answer)
+    }
+
+    /// A number that grew with every committed write that moves it.
+    pub(crate) fn epoch(&self) -> u64 {
+        self.epoch.load(Ordering::Acquire)
+    }
+
+    /// Whether the writer refuses everything, since the outcome of a commit is unknown.
+    pub(crate) fn is_stopped(&self) -> bool {
+        self.is_stopped.load(Ordering::Acquire)
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        // Without a sender the thread finds the end of its queue and returns.
+        self.queue = None;
+        if let Some(thread) = self.thread.take() {
+            // It returns an error only if it panicked, and then there is nobody left to tell.
+            let _ = thread.join();
+        }
+    }
+}
+
+/// Where the answer to a write that waits will come.
+pub(crate) type Answer<T> = oneshot::Receiver<Result<T, StoreError>>;
+
+/// The answer, once it has come.
+pub(crate) async fn arrived<T>(answer: Answer<T>) -> Result<T, StoreError> {
+    // The writer drops a write without an answer only when its thread ends.
+    answer.await.unwrap_or_else(|_| Err(NotAnswering::WriterEnded.into()))
+}
+
+/// A write that waits for its commit.
+trait Write: Send {
+    /// Does the work in the transaction that is open. `Err` leaves the transaction in doubt; a mere
+    /// refusal is `Ok`.
+    fn perform(&mut self, connection: &Connection) -> Result<(), StoreError>;
+
+    /// Tells the caller what came of it, now that it is durable.
+    fn acknowledge(self: Box<Self>);
+
+    /// Tells the caller that nothing was written.
+    fn fail(self: Box<Self>, error: StoreError);
+}
+
+struct Waiting<T, F> {
+    work: F,
+    done: Option<Result<T, StoreError>>,
+    reply: oneshot::Sender<Result<T, StoreError>>,
+    epoch: Option<Arc<AtomicU64>>,
+}
+
+impl<T, F> Write for Waiting<T, F>
+where
+    T: Send,
+    F: Fn(&Connection) -> Result<T, StoreError> + Send,
+{
+    fn perform(&mut self, connection: &Connection) -> Result<(), StoreError> {
+        match (self.work)(connection) {
+            Err(error) if !is_refusal(&error) => Err(error),
+            done => {
+                self.done = Some(done);
+                Ok(())
+            }
+        }
+    }
+
+    fn acknowledge(self: Box<Self>) {
+        let done = self.done.unwrap_or_else(|| Err(NotAnswering::WriterEnded.into()));
+        if let (Some(epoch), Ok(_)) = (&self.epoch, &done) {
+            epoch.fetch_add(1, Ordering::AcqRel);
+        }
+        // A caller that does not wait any more has nobody to tell.
+        let _ = self.reply.send(done);
+    }
+
+    fn fail(self: Box<Self>, error: StoreError) {
+        let _ = self.reply.send(Err(error));
+    }
+}
+
+/// The writer's own side: what lives on its thread.
+struct Desk {
+    connection: Connection,
+    listeners: Listeners,
+    is_stopped: Arc<AtomicBool>,
+}
+
+impl Desk {
+    fn serve(self, mut waiting: mpsc::Receiver<Box<dyn Write>>) {
+        while let Some(first) = waiting.blocking_recv() {
+            let mut group = vec![first];
+            while group.len() < GROUP_MAX
+                && let Ok(next) = waiting.try_recv()
+            {
+                group.push(next);
+            }
+            self.commit_group(group);
+        }
+        // Leaves a single file behind. What a reader holds up stays in the log, which is as safe.
+        let _ = self.connection.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)");
+    }
+
+    /// Commits all writes together. When one of them fails unexpectedly, all are rolled back and each
+    /// is run again by itself, so that only those fail that fail alone.
+    fn commit_group(&self, mut group: Vec<Box<dyn Write>>) {
+        if self.is_stopped.load(Ordering::Acquire) {
+            return fail_all(group, || NotAnswering::WriterStopped.into());
+        }
+        match self.try_commit(&mut group) {
+            Ok(()) => {
+                (self.listeners.on_group)(group.len());
+                group.into_iter().for_each(<dyn Write>::acknowledge);
+            }
+            Err(Failure::Work(error)) => match <[_; 1]>::try_from(group) {
+                Ok([write]) => write.fail(error),
+                Err(group) => group.into_iter().for_each(|write| self.commit_group(vec![write])),
+            },
+            Err(Failure::Refused(error)) => {
+                let error = Arc::new(error);
+                fail_all(group, || NotAnswering::CommitRefused(Arc::clone(&error)).into());
+            }
+            Err(Failure::Unknown(error)) => {
+                self.stop(&error);
+                fail_all(group, || NotAnswering::WriterStopped.into());
+            }
+        }
+    }
+
+    fn try_commit(&self, group: &mut [Box<dyn Write>]) -> Result<(), Failure> {
+        self.run("BEGIN IMMEDIATE").map_err(Failure::Refused)?;
+        for write in group {
+            if let Err(error) = write.perform(&self.connection) {
+                self.roll_back()?;
+                return Err(Failure::Work(error));
+            }
+        }
+        match self.run("COMMIT") {
+            Ok(()) => Ok(()),
+            Err(error) if commit_certainly_failed(&error) => {
+                self.roll_back()?;
+                Err(Failure::Refused(error))
+            }
+            Err(error) => Err(Failure::Unknown(error)),
+        }
+    }
+
+    /// Takes the open transaction back, unless SQLite has done so by itself.
+    fn roll_back(&self) -> Result<(), Failure> {
+        if self.connection.is_autocommit() {
+            return Ok(());
+        }
+        self.run("ROLLBACK").map_err(Failure::Unknown)
+    }
+
+    fn run(&self, sql: &'static str) -> rusqlite::Result<()> {
+        self.connection.prepare_cached(sql)?.execute([]).map(|_| ())
+    }
+
+    /// From here on nothing is known of what the next start will find, so nothing more is promised.
+    fn stop(&self, error: &rusqlite::Error) {
+        self.is_stopped.store(true, Ordering::Release);
+        (self.listeners.on_fatal)(&format!(
+            "the database did not confirm a commit, so nothing of it was acknowledged and nothing \
+             more is written: {error}; check the disk, then start again"
+        ));
+    }
+}
+
+/// Why a group was not committed.
+enum Failure {
+    /// A write failed; the transaction was rolled back.
+    Work(StoreError),
+    /// The transaction could not begin, or its commit was refused and rolled back.
+    Refused(rusqlite::Error),
+    /// Whether the transaction is committed is not known.
+    Unknown(rusqlite::Error),
+}
+
+fn fail_all(group: Vec<Box<dyn Write>>, error: impl Fn() -> StoreError) {
+    group.into_iter().for_each(|write| write.fail(error()));
+}
+
+#[cfg(test)]
+mod tests;

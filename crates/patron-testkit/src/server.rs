@@ -1,0 +1,444 @@
+//! The program as a user starts it: a process of its own, with its data in a directory of its own.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test whose program does not start must fail where it notices"
+)]
+
+use std::io::{BufRead, BufReader, Read};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::exact_json;
+use crate::wait::soon;
+
+/// The API key of the merchant `testaccount` in servers that are started with one.
+pub const SANDBOX_KEY: &str = "0F1E2D3C4B5A69788796A5B4C3D2E1F0";
+
+/// What the first line of a server that is ready starts with.
+const READY: &str = "Patron is listening on ";
+
+/// How a server is to be started. Cloned and started again, it is the same installation.
+#[derive(Debug, Clone)]
+pub struct Launch {
+    program: PathBuf,
+    wrapper: Vec<String>,
+    directory: Arc<TempDir>,
+    data: PathBuf,
+    listen: String,
+    sandbox_key: Option<String>,
+    arguments: Vec<String>,
+    variables: Vec<(String, String)>,
+}
+
+impl Launch {
+    /// A sandbox with an empty data directory of its own, the key [`SANDBOX_KEY`], and a free port.
+    ///
+    /// # Panics
+    /// When no temporary directory can be made.
+    pub fn new(program: impl Into<PathBuf>) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        Self {
+            program: program.into(),
+            wrapper: Vec::new(),
+            data: directory.path().join("data"),
+            directory: Arc::new(directory),
+            listen: "127.0.0.1:0".to_owned(),
+            sandbox_key: Some(SANDBOX_KEY.to_owned()),
+            arguments: Vec::new(),
+            variables: Vec::new(),
+        }
+    }
+
+    /// With a flag or its value.
+    #[must_use]
+    pub fn with(mut self, argument: impl Into<String>) -> Self {
+        self.arguments.push(argument.into());
+        self
+    }
+
+    /// With a variable in its environment, which is otherwise empty.
+    #[must_use]
+    pub fn with_variable(mut self, name: &str, value: impl Into<String>) -> Self {
+        self.variables.push((name.to_owned(), value.into()));
+        self
+    }
+
+    /// Without a key of the test's choosing: the program makes one.
+    #[must_use]
+    pub fn without_key(mut self) -> Self {
+        self.sandbox_key = None;
+        self
+    }
+
+    /// With its data elsewhere.
+    #[must_use]
+    pub fn with_data(mut self, data: impl Into<PathBuf>) -> Self {
+        self.data = data.into();
+        self
+    }
+
+    /// Listening elsewhere.
+    #[must_use]
+    pub fn listening_on(mut self, address: impl Into<String>) -> Self {
+        self.listen = address.into();
+        self
+    }
+
+    /// Started by another program, such as `unshare`, which gets the whole command line.
+    #[must_use]
+    pub fn wrapped_in(mut self, wrapper: &[&str]) -> Self {
+        self.wrapper = wrapper.iter().map(|word| (*word).to_owned()).collect();
+        self
+    }
+
+    /// The data directory. It does not exist before the first start.
+    pub fn data(&self) -> PathBuf {
+        self.data.clone()
+    }
+
+    /// A directory beside the data, for what a test puts down.
+    pub fn directory(&self) -> &Path {
+        self.directory.path()
+    }
+
+    /// The command that serves, as [`Launch::start`] runs it.
+    pub fn serve(&self) -> Command {
+        let mut command = self.command();
+        command.args(["serve", "--listen", &self.listen, "--data"]);
+        command.arg(self.data());
+        if let Some(key) = &self.sandbox_key {
+            command.args(["--sandbox-api-key", key]);
+        }
+        command.args(&self.arguments);
+        command
+    }
+
+    /// The program without arguments, in the directory beside its data, in a clean environment.
+    pub fn command(&self) -> Command {
+        let mut words = self.wrapper.iter();
+        let mut command = match words.next() {
+            None => Command::new(&self.program),
+            Some(first) => {
+                let mut command = Command::new(first);
+                command.args(words).arg(&self.program);
+                command
+            }
+        };
+        command.env_clear().envs(self.variables.clone());
+        // The two that outside tools need: to be found, and to say where coverage goes.
+        for name in ["PATH", "LLVM_PROFILE_FILE"] {
+            if let Some(value) = std::env::var_os(name) {
+                command.env(name, value);
+            }
+        }
+        command.current_dir(self.directory.path());
+        command.stdin(Stdio::null());
+        command
+    }
+
+    /// Starts it and waits until it is ready.
+    ///
+    /// # Panics
+    /// When it does not get ready; what it said is in the message.
+    pub fn start(&self) -> Server {
+        match self.try_start() {
+            Ok(server) => server,
+            Err(refusal) => panic!("the program did not start: {refusal:?}"),
+        }
+    }
+
+    /// Starts it and waits until it is ready, or has ended.
+    ///
+    /// # Errors
+    /// What it said when it ended instead.
+    ///
+    /// # Panics
+    /// When the program cannot be run at all, or does neither.
+    pub fn try_start(&self) -> Result<Server, Outcome> {
+        let mut command = self.serve();
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut process = match command.spawn() {
+            Ok(process) => process,
+            Err(error) => panic!("{command:?}: {error}"),
+        };
+        let stdout = Captured::of(process.stdout.take().unwrap());
+        let stderr = Captured::of(process.stderr.take().unwrap());
+        let mut server = Server {
+            launch: self.clone(),
+            process,
+            address: SocketAddr::from(([0, 0, 0, 0], 0)),
+            stdout,
+            stderr,
+        };
+        let ready = soon("the program is ready or has ended", || {
+            let first = server.stdout.text().lines().next().map(str::to_owned);
+            let ready = first.filter(|_| server.stdout.text().contains('\n'));
+            match (ready, server.process.try_wait().unwrap()) {
+                (Some(line), _) => Some(Ok(line)),
+                (None, Some(status)) => Some(Err(status)),
+                (None, None) => None,
+            }
+        });
+        match ready {
+            Ok(line) => {
+                server.address = address_in(&line);
+                Ok(server)
+            }
+            Err(status) => Err(server.outcome(status)),
+        }
+    }
+
+    /// Runs a command such as `merchant create` on the same data.
+    ///
+    /// # Panics
+    /// When the program cannot be run at all.
+    pub fn manage(&self, arguments: &[&str]) -> Outcome {
+        let mut command = self.command();
+        command.args(arguments).arg("--data").arg(self.data());
+        Outcome::of(&mut command)
+    }
+}
+
+/// The address in the line that says that the server is ready.
+fn address_in(line: &str) -> SocketAddr {
+    let rest = line.strip_prefix(READY);
+    let url = rest.and_then(|rest| rest.split(' ').next());
+    let address = url.and_then(|url| {
+        let address = url.strip_prefix("http://").or(url.strip_prefix("https://"))?;
+        address.parse().ok()
+    });
+    match address {
+        Some(address) => address,
+        None => panic!("the first line names no address: {line}"),
+    }
+}
+
+/// A running server. Dropped, it is killed.
+#[derive(Debug)]
+pub struct Server {
+    launch: Launch,
+    process: Child,
+    address: SocketAddr,
+    stdout: Captured,
+    stderr: Captured,
+}
+
+impl Server {
+    /// Where it listens.
+    pub const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The key with which it was started.
+    ///
+    /// # Panics
+    /// When it was started without one.
+    pub fn key(&self) -> &str {
+        self.launch.sandbox_key.as_deref().unwrap()
+    }
+
+    /// How it was started.
+    pub const fn launch(&self) -> &Launch {
+        &self.launch
+    }
+
+    /// Its process id.
+    pub fn id(&self) -> u32 {
+        self.process.id()
+    }
+
+    /// What it has said on stdout so far.
+    pub fn stdout(&self) -> String {
+        self.stdout.text().clone()
+    }
+
+    /// What it has said on stderr so far.
+    pub fn stderr(&self) -> String {
+        self.stderr.text().clone()
+    }
+
+    /// Runs a management command on its data while it runs.
+    ///
+    /// # Panics
+    /// When the program cannot be run at all.
+    pub fn manage(&self, arguments: &[&str]) -> Outcome {
+        self.launch.manage(arguments)
+    }
+
+    /// Asks it to end, as an init system does, without waiting.
+    ///
+    /// # Panics
+    /// When the signal cannot be sent.
+    pub fn ask_to_end(&self) {
+        // The shell has its own `kill`, which needs no package.
+        let script = format!("kill -TERM {}", self.process.id());
+        let status = Command::new("sh").args(["-c", &script]).status().unwrap();
+        assert!(status.success(), "{script}: {status}");
+    }
+
+    /// Waits until it has ended by itself.
+    ///
+    /// # Panics
+    /// When it does not.
+    pub fn wait(&mut self) -> ExitStatus {
+        let status = soon("the program has ended", || self.process.try_wait().unwrap());
+        self.hear_out();
+        status
+    }
+
+    /// Asks it to end and waits until it has.
+    ///
+    /// # Panics
+    /// When it does not.
+    pub fn terminate(&mut self) -> ExitStatus {
+        self.ask_to_end();
+        self.wait()
+    }
+
+    /// Ends it on the spot, as a power cut does.
+    ///
+    /// # Panics
+    /// When it cannot be killed.
+    pub fn kill(&mut self) {
+        self.process.kill().unwrap();
+        self.process.wait().unwrap();
+        self.hear_out();
+    }
+
+    /// Ends it in good order and starts it again on the same data, usually on another port.
+    ///
+    /// # Panics
+    /// When it does not end well, or does not start again.
+    pub fn restart(&mut self) {
+        let status = self.terminate();
+        assert!(status.success(), "{status}: {}", self.stderr());
+        *self = self.launch.start();
+    }
+
+    /// Takes in everything that a process that has ended still said.
+    fn hear_out(&mut self) {
+        self.stdout.finish();
+        self.stderr.finish();
+    }
+
+    fn outcome(&mut self, status: ExitStatus) -> Outcome {
+        self.hear_out();
+        Outcome { status, stdout: self.stdout(), stderr: self.stderr() }
+    }
+}
+
+impl From<&Server> for SocketAddr {
+    fn from(server: &Server) -> Self {
+        server.address()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// How a command ended, and what it said.
+#[derive(Debug)]
+pub struct Outcome {
+    /// How it ended.
+    pub status: ExitStatus,
+    /// What it said on stdout.
+    pub stdout: String,
+    /// What it said on stderr.
+    pub stderr: String,
+}
+
+impl Outcome {
+    /// Runs a command to its end.
+    ///
+    /// # Panics
+    /// When it cannot be run, or says something that is not text.
+    pub fn of(command: &mut Command) -> Self {
+        let output = match command.output() {
+            Ok(output) => output,
+            Err(error) => panic!("{command:?}: {error}"),
+        };
+        Self {
+            status: output.status,
+            stdout: String::from_utf8(output.stdout).unwrap(),
+            stderr: String::from_utf8(output.stderr).unwrap(),
+        }
+    }
+
+    /// What it said on stdout.
+    ///
+    /// # Panics
+    /// When it failed.
+    #[track_caller]
+    pub fn ok(&self) -> &str {
+        assert!(self.status.success(), "{self:?}");
+        &self.stdout
+    }
+
+    /// The JSON that it said on stdout.
+    ///
+    /// # Panics
+    /// When it failed, or said something else.
+    #[track_caller]
+    pub fn json(&self) -> Value {
+        exact_json::parse(self.ok().as_bytes()).unwrap()
+    }
+
+    /// What it said on stderr.
+    ///
+    /// # Panics
+    /// When it did not fail, or ended by a signal.
+    #[track_caller]
+    pub fn refused(&self) -> &str {
+        let code = self.status.code();
+        assert!(code.is_some_and(|code| code != 0), "{self:?}");
+        &self.stderr
+    }
+}
+
+/// What a stream has carried so far, read by a thread so that the program never waits for the test.
+#[derive(Debug)]
+struct Captured {
+    text: Arc<Mutex<String>>,
+    reader: Option<JoinHandle<()>>,
+}
+
+impl Captured {
+    fn of(stream: impl Read + Send + 'static) -> Self {
+        let text = Arc::new(Mutex::new(String::new()));
+        let shared = Arc::clone(&text);
+        let reader = std::thread::spawn(move || {
+            let mut lines = BufReader::new(stream);
+            let mut line = Vec::new();
+            while lines.read_until(b'\n', &mut line).unwrap_or(0) > 0 {
+                let mut text = shared.lock().unwrap_or_else(PoisonError::into_inner);
+                text.push_str(&String::from_utf8_lossy(&line));
+                line.clear();
+            }
+        });
+        Self { text, reader: Some(reader) }
+    }
+
+    fn text(&self) -> MutexGuard<'_, String> {
+        self.text.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits until the stream has ended.
+    fn finish(&mut self) {
+        if let Some(reader) = self.reader.take() {
+            reader.join().unwrap();
+        }
+    }
+}

@@ -1,0 +1,115 @@
+//! Client auth tokens.
+
+use patron::clock::Timestamp;
+use patron::ids::{CustomerNumber, MerchantNumber};
+use patron::store::Unique;
+use patron::token::TokenRecord;
+
+use super::persons::{Author, START, at};
+use super::{Opened, Place, assert_duplicate};
+use crate::together::together;
+
+fn spend(opened: &Opened<'_>, token: &TokenRecord, now: Timestamp) -> Option<CustomerNumber> {
+    opened.wait(opened.store.spend_token(token.merchant, token.hash, now)).unwrap()
+}
+
+fn issue(opened: &Opened<'_>, author: &Author, uses: u32) -> TokenRecord {
+    let token = author.token(author.birth().number, uses);
+    opened.wait(opened.store.issue_token(token.clone())).unwrap();
+    token
+}
+
+/// A token works as often as it says, and tells whose it is.
+pub fn a_token_is_spent_down_to_nothing(place: &dyn Place) {
+    let opened = Opened::at(place);
+    let author = Author::of_merchant(1);
+    let unknown = author.token(author.birth().number, 3);
+    assert_eq!(spend(&opened, &unknown, START), None);
+    let token = issue(&opened, &author, 3);
+    for _ in 0..3 {
+        assert_eq!(spend(&opened, &token, START), Some(token.customer));
+    }
+    assert_eq!(spend(&opened, &token, START), None);
+    let useless = issue(&opened, &author, 0);
+    assert_eq!(spend(&opened, &useless, START), None);
+}
+
+/// A token that came with a change works once the change is there.
+pub fn a_token_issued_with_a_creation_works(place: &dyn Place) {
+    let opened = Opened::at(place);
+    let author = Author::of_merchant(1);
+    let jon = author.create("jon");
+    let token = author.token(jon.number(), 1);
+    let jon = jon.with_token(&token);
+    assert_eq!(spend(&opened, &token, START), None);
+    opened.apply(&jon.change).unwrap();
+    assert_eq!(spend(&opened, &token, START), Some(jon.number()));
+    assert_eq!(spend(&opened, &token, START), None);
+}
+
+/// A token works up to the last millisecond before it expires, and no longer.
+pub fn a_token_stops_working_when_it_expires(place: &dyn Place) {
+    let opened = Opened::at(place);
+    let author = Author::of_merchant(1);
+    let token = issue(&opened, &author, 10);
+    let just_before = Timestamp::from_ms(token.expires.as_ms() - 1);
+    assert_eq!(spend(&opened, &token, just_before), Some(token.customer));
+    assert_eq!(spend(&opened, &token, token.expires), None);
+    assert_eq!(
+        spend(&opened, &token, token.expires.after(std::time::Duration::from_secs(1))),
+        None
+    );
+}
+
+/// A token is found under its own merchant only.
+pub fn a_token_belongs_to_one_merchant(place: &dyn Place) {
+    let opened = Opened::at(place);
+    let token = issue(&opened, &Author::of_merchant(1), 1);
+    let elsewhere = TokenRecord { merchant: MerchantNumber::new(2), ..token.clone() };
+    assert_eq!(spend(&opened, &elsewhere, START), None);
+    assert_eq!(spend(&opened, &token, START), Some(token.customer));
+}
+
+/// A hash that is taken is refused, and the token that has it stays as it is.
+pub fn a_taken_token_hash_writes_nothing(place: &dyn Place) {
+    let opened = Opened::at(place);
+    let author = Author::of_merchant(1);
+    let token = issue(&opened, &author, 1);
+    let double = TokenRecord { customer: author.birth().number, uses_left: 9, ..token.clone() };
+    assert_duplicate(&opened.wait(opened.store.issue_token(double)), Unique::ClientToken);
+    assert_eq!(spend(&opened, &token, START), Some(token.customer));
+    assert_eq!(spend(&opened, &token, START), None);
+}
+
+/// However many use a token at once, it works exactly as often as it says.
+pub fn a_token_is_never_spent_more_often_than_allowed(place: &dyn Place) {
+    let opened = Opened::at(place);
+    let token = issue(&opened, &Author::of_merchant(1), 30);
+    let spent = together(
+        16,
+        |_| (),
+        |_, ()| (0..5).filter(|_| spend(&opened, &token, START).is_some()).count(),
+    );
+    assert_eq!(spent.iter().sum::<usize>(), 30);
+}
+
+/// Clearing expired tokens away leaves the others alone.
+pub fn a_token_outlives_those_that_expired(place: &dyn Place) {
+    let opened = Opened::at(place);
+    let author = Author::of_merchant(1);
+    let old: Vec<_> = (0..40).map(|_| issue(&opened, &author, 1)).collect();
+    let young =
+        TokenRecord { issued: at(999), expires: at(5_000), ..author.token(old[0].customer, 1) };
+    opened.wait(opened.store.issue_token(young.clone())).unwrap();
+    assert_eq!(spend(&opened, &old[7], at(999)), Some(old[7].customer));
+    for _ in 0..10 {
+        let newest = TokenRecord {
+            issued: at(1_000),
+            expires: at(5_000),
+            ..author.token(old[0].customer, 1)
+        };
+        opened.wait(opened.store.issue_token(newest)).unwrap();
+    }
+    assert!(old.iter().all(|token| spend(&opened, token, at(1_000)).is_none()));
+    assert_eq!(spend(&opened, &young, at(4_999)), Some(young.customer));
+}

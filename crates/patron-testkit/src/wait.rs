@@ -1,0 +1,33 @@
+//! Waiting for a condition, with a deadline.
+
+#![expect(
+    clippy::disallowed_methods,
+    reason = "this is the one place of the tests that measures time and pauses"
+)]
+
+use std::time::{Duration, Instant};
+
+/// How long anything that should happen soon is waited for. Generous, since a busy machine is slow.
+pub const SOON: Duration = Duration::from_secs(20);
+
+const PAUSE: Duration = Duration::from_millis(5);
+
+/// Asks `condition` again and again until it yields a value, and fails when `within` has passed.
+///
+/// # Panics
+/// When the condition never came true.
+pub fn until<T>(what: &str, within: Duration, mut condition: impl FnMut() -> Option<T>) -> T {
+    let deadline = Instant::now() + within;
+    loop {
+        if let Some(value) = condition() {
+            return value;
+        }
+        assert!(Instant::now() < deadline, "waited {within:?} in vain until {what}");
+        std::thread::sleep(PAUSE);
+    }
+}
+
+/// Like [`until`], for as long as a patient reader would wait.
+pub fn soon<T>(what: &str, condition: impl FnMut() -> Option<T>) -> T {
+    until(what, SOON, condition)
+}
