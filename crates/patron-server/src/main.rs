@@ -1,3 +1,29 @@
 //! The program `patron`.
 
-fn main() {}
+mod app;
+mod commands;
+mod config;
+mod control;
+mod edge;
+mod listener;
+mod logs;
+mod management;
+mod metrics;
+mod opening;
+mod output;
+mod refusal;
+mod root_key;
+mod sandbox;
+mod stores;
+mod system;
+mod tls;
+mod wires;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    match config::read().and_then(commands::run) {
+        Ok(exit) => exit,
+        Err(refusal) => refusal.report(),
+    }
+}

@@ -1,0 +1,63 @@
+//! What `serve` refuses to start with, before anything is opened.
+
+use patron::api_key::ApiKeyText;
+use patron::installation::Mode;
+
+use crate::config::{InstallationSettings, Secret, ServeSettings};
+use crate::refusal::Refusal;
+
+/// Checks the settings against each other and against the mode.
+pub(crate) fn check_serve(
+    installation: &InstallationSettings,
+    serve: &ServeSettings,
+) -> Result<(), Refusal> {
+    check_tls(serve)?;
+    match installation.mode {
+        Mode::Sandbox => check_sandbox_key(serve.sandbox_api_key.as_ref()),
+        Mode::Production => check_production(serve),
+    }
+}
+
+fn check_tls(serve: &ServeSettings) -> Result<(), Refusal> {
+    let (given, missing) = match (&serve.tls_cert, &serve.tls_key) {
+        (Some(_), None) => ("--tls-cert", "--tls-key"),
+        (None, Some(_)) => ("--tls-key", "--tls-cert"),
+        (Some(_), Some(_)) | (None, None) => return Ok(()),
+    };
+    Err(Refusal::configuration(format!("{given} is given without {missing}: TLS takes both")))
+}
+
+fn check_sandbox_key(key: Option<&Secret>) -> Result<(), Refusal> {
+    match key {
+        Some(key) if ApiKeyText::parse(key.expose()).is_none() => Err(Refusal::configuration(
+            "--sandbox-api-key (or PATRON_SANDBOX_API_KEY) is not an API key: it must be 32 hex \
+             digits in upper case",
+        )),
+        _ => Ok(()),
+    }
+}
+
+fn check_production(serve: &ServeSettings) -> Result<(), Refusal> {
+    if serve.sandbox_api_key.is_some() {
+        return Err(Refusal::configuration(
+            "a sandbox API key is set (--sandbox-api-key or PATRON_SANDBOX_API_KEY), which \
+             production mode refuses: remove it",
+        ));
+    }
+    if serve.sandbox_seed.is_some() {
+        return Err(Refusal::configuration(
+            "a sandbox seed is set (--sandbox-seed or PATRON_SANDBOX_SEED), which production mode \
+             refuses: remove it",
+        ));
+    }
+    let is_covered = serve.tls_files().is_some() || !serve.behind_proxy.is_empty();
+    if !serve.listen.ip().to_canonical().is_loopback() && !is_covered {
+        return Err(Refusal::configuration(format!(
+            "{} is not a loopback address, and production mode does not serve it in the clear: give \
+             --tls-cert and --tls-key, or --behind-proxy with the addresses of the proxies that do \
+             TLS, or listen on 127.0.0.1",
+            serve.listen
+        )));
+    }
+    Ok(())
+}

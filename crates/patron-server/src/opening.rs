@@ -1,0 +1,227 @@
+//! Opening an installation: data directory, store, root key, core, wires, in this order.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use patron::Patron;
+use patron::clock::{Clock, Timestamp};
+use patron::entropy::Entropy;
+use patron::installation::Mode;
+use patron::keys::RootKey;
+use patron::patron::{OpenError, Parts};
+use patron::store::{Store, StoreError};
+use patron::token::TokenPolicy;
+
+use crate::config::{InstallationSettings, Secret, ServeSettings};
+use crate::refusal::{Refusal, chain};
+use crate::root_key::{self, Found};
+use crate::stores::{self, Engine, OnGroup};
+use crate::system::{OsEntropy, SeededIds, SystemClock};
+use crate::wires::{Wires, wires};
+
+/// An installation that is open. It holds the lock of its data.
+#[derive(Clone)]
+pub(crate) struct Opened {
+    pub(crate) engine: Arc<Engine>,
+    pub(crate) patron: Arc<Patron>,
+    pub(crate) wires: Wires,
+    /// Whether it is served behind proxies that are believed.
+    pub(crate) is_behind_proxy: bool,
+}
+
+/// How an installation is opened.
+pub(crate) struct Opening<'a> {
+    pub(crate) installation: &'a InstallationSettings,
+    pub(crate) root_key: Option<&'a Secret>,
+    /// What the server adds; commands have nothing to add.
+    pub(crate) serving: Option<Serving<'a>>,
+    /// Whether a new installation is founded where there is none.
+    pub(crate) founding: Founding,
+}
+
+/// What the server adds to an opening.
+pub(crate) struct Serving<'a> {
+    pub(crate) settings: &'a ServeSettings,
+    pub(crate) on_group: OnGroup,
+}
+
+/// Whether a new installation is founded where there is none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Founding {
+    Allowed,
+    Refused,
+}
+
+/// Why an installation is not opened.
+pub(crate) enum NotOpened {
+    /// Another process has its lock.
+    InUse,
+    /// Anything else.
+    Refused(Refusal),
+}
+
+impl From<Refusal> for NotOpened {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
+    }
+}
+
+impl Opening<'_> {
+    /// Opens it. What should be said about its root key is passed to `warn`.
+    pub(crate) async fn open(&self, warn: impl Fn(&str)) -> Result<Opened, NotOpened> {
+        let data = &self.installation.data;
+        let given = root_key::find_given(self.installation, self.root_key)?;
+        self.check_founding()?;
+        let now = SystemClock.now();
+        let on_group = self.serving.as_ref().map_or_else(
+            || -> OnGroup { Arc::new(|_| ()) },
+            |serving| Arc::clone(&serving.on_group),
+        );
+        let engine = stores::open(data, now, on_group).map_err(not_opened)?;
+        self.check_founded(&*engine).await?;
+        let entropy: Arc<dyn Entropy> = Arc::new(OsEntropy::new());
+        // The lock is held from here on, so no other start makes a root key at the same time.
+        let found = match given {
+            Some(found) => found,
+            None => own_root_key(data, &*engine, &*entropy).await?,
+        };
+        if let Some(warning) = &found.warning {
+            warn(warning);
+        }
+        let parts = self.parts(Arc::<Engine>::clone(&engine), found.key, entropy);
+        let patron = Arc::new(self.open_core(parts, now).await?);
+        let wires = wires(&patron);
+        Ok(Opened {
+            engine,
+            patron,
+            wires,
+            is_behind_proxy: self
+                .serving
+                .as_ref()
+                .is_some_and(|serving| !serving.settings.behind_proxy.is_empty()),
+        })
+    }
+
+    fn check_founding(&self) -> Result<(), Refusal> {
+        let data = &self.installation.data;
+        if self.founding == Founding::Allowed || stores::database_file(data).is_file() {
+            return Ok(());
+        }
+        Err(no_data(data))
+    }
+
+    /// A start that was stopped early leaves an empty database behind.
+    async fn check_founded(&self, store: &dyn Store) -> Result<(), Refusal> {
+        let data = &self.installation.data;
+        if self.founding == Founding::Allowed {
+            return Ok(());
+        }
+        match store.find_installation().await {
+            Ok(Some(_)) => Ok(()),
+            Ok(None) => Err(no_data(data)),
+            Err(error) => Err(no_answer(data, &error)),
+        }
+    }
+
+    fn parts(&self, store: Arc<dyn Store>, root: RootKey, entropy: Arc<dyn Entropy>) -> Parts {
+        let serving = self.serving.as_ref().map(|serving| serving.settings);
+        let seed = serving.and_then(|settings| settings.sandbox_seed);
+        Parts {
+            store,
+            root,
+            id_entropy: match seed {
+                Some(seed) => Arc::new(SeededIds::new(seed)),
+                None => Arc::clone(&entropy),
+            },
+            entropy,
+            tokens: serving.map_or_else(TokenPolicy::default, |settings| TokenPolicy {
+                lifetime: Duration::from_secs(settings.token_lifetime_s),
+                uses_max: settings.token_uses,
+            }),
+            mode: self.installation.mode,
+        }
+    }
+
+    async fn open_core(&self, parts: Parts, now: Timestamp) -> Result<Patron, Refusal> {
+        let data = self.installation.data.display();
+        Patron::open(parts, now).await.map_err(|error| match &error {
+            OpenError::OtherMode { born, .. } => other_mode(&self.installation.data, *born),
+            OpenError::RootKeyDoesNotFit => Refusal::configuration(format!(
+                "the root key does not fit the data in {data}, whose keys were wrapped with another \
+                 one: give that one with --root-key-file or PATRON_ROOT_KEY"
+            )),
+            OpenError::Store(source) => no_answer(&self.installation.data, source),
+        })
+    }
+}
+
+/// The root key of a sandbox that is given none: its own, which a new store gets and an old one has.
+async fn own_root_key(
+    data: &Path,
+    store: &dyn Store,
+    entropy: &dyn Entropy,
+) -> Result<Found, Refusal> {
+    if let Some(found) = root_key::find_in_data(data)? {
+        return Ok(found);
+    }
+    let installation = store.find_installation().await;
+    let installation = installation.map_err(|error| no_answer(data, &error))?;
+    match installation.map(|installation| installation.mode) {
+        None => {}
+        Some(Mode::Sandbox) => return Err(root_key_missing(data)),
+        Some(born @ Mode::Production) => return Err(other_mode(data, born)),
+    }
+    let key = root_key::create_in_data(data, entropy)?;
+    Ok(Found { key, warning: None })
+}
+
+fn other_mode(data: &Path, born: Mode) -> Refusal {
+    let born = born.name();
+    Refusal::configuration(format!(
+        "the data in {} was created in {born} mode and cannot be used in another: give --mode \
+         {born}, or another --data",
+        data.display()
+    ))
+}
+
+/// What is said when a sandbox's data has lost its root key.
+pub(crate) fn root_key_missing(data: &Path) -> Refusal {
+    Refusal::configuration(format!(
+        "{} is missing, and nothing else opens the data beside it: put the file back, or give the \
+         root key with --root-key-file or PATRON_ROOT_KEY",
+        data.join(root_key::FILE_NAME).display()
+    ))
+}
+
+fn not_opened(error: stores::OpenError) -> NotOpened {
+    if matches!(error, stores::OpenError::InUse(_)) {
+        NotOpened::InUse
+    } else {
+        // The others say what to do themselves.
+        NotOpened::Refused(Refusal::failure(chain(&error)))
+    }
+}
+
+/// What is said when another process has the lock and does not let go of it.
+pub(crate) fn in_use(data: &Path) -> Refusal {
+    Refusal::failure(format!(
+        "the data in {} is in use by another process: stop that one, or give another --data",
+        data.display()
+    ))
+}
+
+fn no_data(data: &Path) -> Refusal {
+    Refusal::configuration(format!(
+        "there is no Patron data in {}: correct --data, or start `patron serve` there first",
+        data.display()
+    ))
+}
+
+fn no_answer(data: &Path, error: &StoreError) -> Refusal {
+    Refusal::failure(format!(
+        "the store in {} does not answer ({}): run `patron doctor`",
+        data.display(),
+        chain(error)
+    ))
+}

@@ -1,0 +1,140 @@
+//! What a sandbox has from its first start on: a merchant, an API key, and a line to try them with.
+
+use std::path::Path;
+
+use patron::Patron;
+use patron::api_key::ApiKeyText;
+use patron::clock::Timestamp;
+use patron::error::Error;
+use patron::ids::MerchantId;
+use patron::management::{MerchantEdit, NewKey};
+use patron::merchant::Standing;
+
+use crate::config::DATA_DEFAULT;
+
+/// The sandbox's merchant.
+const MERCHANT: &str = "testaccount";
+
+/// What there is to say about the sandbox's key.
+pub(crate) enum SandboxKey {
+    /// The store was empty: here is its first key.
+    First(ApiKeyText),
+    /// The given key was not there yet.
+    Added,
+    /// The given key is there, but it does not work.
+    NotInForce,
+    /// The given key is another merchant's.
+    OfAnother(MerchantId),
+    /// Nothing is new.
+    Known,
+}
+
+/// Makes the merchant and its key on an empty store, and sees to it that the `given` key is there.
+pub(crate) async fn prepare(
+    patron: &Patron,
+    given: Option<ApiKeyText>,
+    now: Timestamp,
+) -> Result<SandboxKey, Error> {
+    let console = patron.console(now);
+    let merchants = console.list_merchants().await?;
+    let merchant = merchant()?;
+    let is_empty = merchants.is_empty();
+    if !is_empty && given.is_none() {
+        return Ok(SandboxKey::Known);
+    }
+    if let Some(given) = &given
+        && let Some((owner, key)) = console.find_key(given).await?
+    {
+        let works = key.is_in_force(now) && owner.standing == Standing::Active;
+        return Ok(match works {
+            _ if owner.id != merchant => SandboxKey::OfAnother(owner.id),
+            true => SandboxKey::Known,
+            // Nothing but a new key undoes that.
+            false => SandboxKey::NotInForce,
+        });
+    }
+    if !merchants.iter().any(|one| one.id == merchant) {
+        let edit = MerchantEdit::default();
+        console.create_merchant(merchant.clone(), edit).await?;
+    }
+    let new = NewKey { label: "sandbox".to_owned(), ..NewKey::default() };
+    let (_, text) = console.create_key(&merchant, new, given).await?;
+    Ok(if is_empty { SandboxKey::First(text) } else { SandboxKey::Added })
+}
+
+fn merchant() -> Result<MerchantId, Error> {
+    MerchantId::parse(MERCHANT).ok_or_else(|| Error::internal("the sandbox's merchant has no id"))
+}
+
+/// What the sandbox prints below its address.
+pub(crate) fn greeting(key: &SandboxKey, url: &str, data: &Path) -> String {
+    let new_key = format!("patron key create {MERCHANT}{}", data_flag(data));
+    match key {
+        SandboxKey::First(text) => first_key(text.expose(), url),
+        SandboxKey::Added => format!(
+            "The key of --sandbox-api-key was added to merchant {MERCHANT}\n\
+             For another key: {new_key}\n"
+        ),
+        SandboxKey::NotInForce => format!(
+            "The key of --sandbox-api-key was revoked, or its merchant suspended, and stays so\n\
+             For a new key: {new_key}\n"
+        ),
+        SandboxKey::OfAnother(merchant) => format!(
+            "The key of --sandbox-api-key belongs to merchant {merchant}, and stays there\n\
+             For a new key: {new_key}\n"
+        ),
+        SandboxKey::Known => format!("For a new key: {new_key}\n"),
+    }
+}
+
+fn first_key(key: &str, url: &str) -> String {
+    // Nobody has a certificate for an address of this machine that curl would believe.
+    let trust = if url.starts_with("https:") { "-k " } else { "" };
+    format!(
+        "Merchant {MERCHANT}, API key {key}  (shown this once)\n\
+         Try:\n  \
+         curl {trust}-u {key}: {url}/customers -d object_reference_id=customer@gmail.com \
+         -d mobile_number=99887766 -d email_address=customer@gmail.com -d first_name=Jon \
+         -d last_name=Snow\n"
+    )
+}
+
+/// The flag that names the data directory, unless it is the usual one.
+fn data_flag(data: &Path) -> String {
+    let text = data.display().to_string();
+    if text == DATA_DEFAULT {
+        return String::new();
+    }
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "/._-".contains(c);
+    if text.chars().all(is_plain) {
+        format!(" --data {text}")
+    } else {
+        format!(" --data '{}'", text.replace('\'', r"'\''"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_start_prints_a_line_that_works_as_it_stands() {
+        let key = "0123456789ABCDEF0123456789ABCDEF";
+        let key = SandboxKey::First(ApiKeyText::parse(key).unwrap());
+        assert_eq!(
+            greeting(&key, "http://127.0.0.1:8080", Path::new(DATA_DEFAULT)),
+            "Merchant testaccount, API key 0123456789ABCDEF0123456789ABCDEF  (shown this once)\n\
+             Try:\n  curl -u 0123456789ABCDEF0123456789ABCDEF: http://127.0.0.1:8080/customers \
+             -d object_reference_id=customer@gmail.com -d mobile_number=99887766 \
+             -d email_address=customer@gmail.com -d first_name=Jon -d last_name=Snow\n"
+        );
+    }
+
+    #[test]
+    fn later_starts_tell_how_to_make_a_key() {
+        let say = |data: &str| greeting(&SandboxKey::Known, "http://x", Path::new(data));
+        assert_eq!(say(DATA_DEFAULT), "For a new key: patron key create testaccount\n");
+        assert!(say("/tmp/x y").ends_with("testaccount --data '/tmp/x y'\n"));
+        assert!(say("/tmp/x").ends_with("testaccount --data /tmp/x\n"));
+    }
+}

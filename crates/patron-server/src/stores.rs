@@ -1,0 +1,43 @@
+//! Where the store is opened. A new engine is one arm here.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use patron::clock::Timestamp;
+use patron::store::StoreError;
+use patron_store_sqlite::{Options, SqliteStore};
+
+pub(crate) use patron_store_sqlite::OpenError;
+
+/// The engine behind an installation.
+pub(crate) type Engine = SqliteStore;
+
+/// Called with the number of changes of each group that was committed.
+pub(crate) type OnGroup = Arc<dyn Fn(usize) + Send + Sync>;
+
+/// The file that is there once a store was opened in the data directory.
+pub(crate) fn database_file(data: &Path) -> PathBuf {
+    data.join("patron.db")
+}
+
+/// Opens the store in the data directory, and takes its lock. A new one is created.
+pub(crate) fn open(
+    data: &Path,
+    now: Timestamp,
+    on_group: OnGroup,
+) -> Result<Arc<Engine>, OpenError> {
+    let options = Options { now, on_group, on_fatal: Arc::new(stop_at_once) };
+    SqliteStore::open(data, options).map(Arc::new)
+}
+
+/// What is broken in the store, in words; nothing when all is well. Takes its time.
+pub(crate) fn check_integrity(engine: &Engine) -> Result<Vec<String>, StoreError> {
+    engine.integrity()
+}
+
+/// Nobody knows what of the last group is durable, so nothing may be answered any more. The next start
+/// finds out.
+fn stop_at_once(reason: &str) {
+    tracing::error!(reason, "the store broke and the program stops: start it again");
+    std::process::exit(1);
+}

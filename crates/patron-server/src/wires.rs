@@ -1,0 +1,21 @@
+//! The list of wires. A new vendor is one line here.
+
+use std::sync::Arc;
+
+use patron::Patron;
+use patron_wire::{Setting, Wire};
+
+/// All wires over one core. The first that owns a path answers it.
+pub(crate) type Wires = Arc<[Arc<dyn Wire>]>;
+
+/// The wires that this program speaks.
+pub(crate) fn wires(patron: &Arc<Patron>) -> Wires {
+    // Juspay's client libraries may ask for any path, so its wire owns every path and stands last.
+    let juspay: Arc<dyn Wire> = Arc::new(patron_wire_juspay::Juspay::new(Arc::clone(patron)));
+    Arc::new([juspay])
+}
+
+/// What merchants can set, over all wires.
+pub(crate) fn settings(wires: &Wires) -> impl Iterator<Item = &'static Setting> {
+    wires.iter().flat_map(|wire| wire.settings())
+}

@@ -1,0 +1,338 @@
+//! The program itself: starting, stopping, and saying how it is.
+
+use std::fs;
+use std::process::Command;
+
+use patron_testkit::http::{Call, Connection};
+use patron_testkit::server::Outcome;
+use patron_testkit::shape;
+use patron_testkit::wait::soon;
+use serde_json::Value;
+
+use crate::stage::{LEAST, MOST, create, get, launch, post, read, server, with_tls};
+
+/// The word after `mark` in a text.
+fn word_after<'a>(text: &'a str, mark: &str) -> &'a str {
+    let rest = text.split_once(mark).unwrap_or_else(|| panic!("no `{mark}` in {text}")).1;
+    rest.split_whitespace().next().unwrap()
+}
+
+#[test]
+fn the_first_start_prints_a_curl_line_that_works() {
+    let server = launch().without_key().start();
+    let said = soon("the curl line is printed", || {
+        let said = server.stdout();
+        said.contains("last_name=Snow\n").then_some(said)
+    });
+    let key = word_after(&said, "API key ");
+    assert!(shape::is_api_key(key), "{said}");
+    let line = said.lines().find(|line| line.trim_start().starts_with("curl ")).unwrap();
+    let script = format!("{line} --silent --show-error --fail");
+    let outcome = Outcome::of(Command::new("sh").args(["-c", &script]));
+    let customer = outcome.json();
+    assert_eq!(customer["object_reference_id"], "customer@gmail.com");
+    assert_eq!(customer["first_name"], "Jon");
+    let reply = Call::get("/customers/customer@gmail.com").basic(key).send(&server);
+    assert_eq!(reply.expect(200), customer);
+}
+
+#[test]
+fn the_printed_curl_line_works_over_tls_too() {
+    let server = with_tls(launch().without_key(), "127.0.0.1").start();
+    let line = soon("the curl line is printed", || {
+        let said = server.stdout();
+        let line = said.lines().find(|line| line.trim_start().starts_with("curl "))?;
+        line.ends_with("last_name=Snow").then(|| line.to_owned())
+    });
+    assert!(line.contains("https://"), "{line}");
+    let certificate = server.launch().directory().join("certificate.pem");
+    // Once as it stands, and once with the certificate really checked.
+    let script = format!("{line} --silent --show-error --fail");
+    Outcome::of(Command::new("sh").args(["-c", &script])).ok();
+    let checked = line.replace(" -k ", &format!(" --cacert {} ", certificate.display()));
+    assert_ne!(line, checked);
+    let script = format!("{checked} --silent --show-error");
+    let again = Outcome::of(Command::new("sh").args(["-c", &script])).json();
+    assert_eq!(again["error_code"], "unique");
+}
+
+#[test]
+fn the_first_line_says_where_it_listens_and_where_the_data_is() {
+    let server = server();
+    let data = server.launch().data();
+    let expected = format!(
+        "Patron is listening on http://{} (sandbox, data in {})",
+        server.address(),
+        data.display()
+    );
+    assert_eq!(server.stdout().lines().next(), Some(expected.as_str()));
+}
+
+#[test]
+fn a_second_start_keeps_the_key_and_does_not_show_it() {
+    let mut server = launch().without_key().start();
+    let key = soon("the key is printed", || {
+        let said = server.stdout();
+        said.contains("curl ").then(|| word_after(&said, "API key ").to_owned())
+    });
+    server.restart();
+    assert_eq!(Call::get("/customers").basic(&key).send(&server).status, 200);
+    assert!(!server.stdout().contains(&key), "{}", server.stdout());
+}
+
+#[test]
+fn everything_survives_a_restart() {
+    let mut server = server();
+    create(&server, MOST);
+    post(&server, "/customers/jon@example.com", "first_name=Aegon");
+    let before = get(&server, "/customers/jon@example.com");
+    let list = get(&server, "/customers").expect(200);
+    server.restart();
+    let after = get(&server, "/customers/jon@example.com");
+    assert_eq!(after.expect(200), before.json());
+    assert_eq!(after.header("etag"), Some("\"2\""));
+    assert_eq!(get(&server, "/customers").expect(200), list);
+}
+
+#[test]
+fn what_was_acknowledged_survives_a_kill() {
+    let mut server = server();
+    create(&server, LEAST);
+    let acknowledged = post(&server, "/customers/jon@example.com", "first_name=Jon").expect(200);
+    server.kill();
+    let server = server.launch().start();
+    assert_eq!(read(&server), acknowledged);
+}
+
+#[test]
+fn sigterm_lets_a_request_in_flight_finish() {
+    let mut server = server();
+    let call = Call::post("/customers").basic(server.key()).form(LEAST);
+    let body = call.body();
+    let mut connection = Connection::open(&server);
+    connection.send_head(&call);
+    connection.write(&body[..20]);
+    in_flight(&server.address().to_string(), server.key());
+    server.ask_to_end();
+    soon("no new connection is taken", || {
+        std::net::TcpStream::connect(server.address()).err().map(|_| ())
+    });
+    connection.write(&body[20..]);
+    let created = connection.reply().expect(200);
+    assert!(connection.is_closed(), "nobody may send more on this connection");
+    let status = server.wait();
+    assert!(status.success(), "{status}: {}", server.stderr());
+    let server = server.launch().start();
+    assert_eq!(read(&server), created);
+}
+
+/// Waits until the server has begun to answer a request besides the one that asks.
+fn in_flight(address: &str, key: &str) {
+    let address: std::net::SocketAddr = address.parse().unwrap();
+    soon("the request is in flight", || {
+        let metrics = Call::get("/metrics").basic(key).send(address);
+        let line =
+            metrics.text().lines().find(|line| line.starts_with("patron_requests_in_flight "));
+        (line? == "patron_requests_in_flight 2").then_some(())
+    });
+}
+
+#[test]
+fn sigterm_does_not_wait_for_idle_connections() {
+    let mut server = server();
+    let mut connection = Connection::open(&server);
+    let call = Call::get("/customers").basic(server.key());
+    assert_eq!(connection.send(&call).status, 200);
+    let _silent = Connection::open(&server);
+    assert!(server.terminate().success(), "{}", server.stderr());
+    assert!(connection.is_closed());
+}
+
+#[test]
+fn it_says_how_it_is() {
+    let server = server();
+    for path in ["/healthz", "/readyz"] {
+        let reply = Call::get(path).send(&server);
+        assert_eq!(reply.status, 200, "{path}: {}", reply.text());
+    }
+}
+
+#[test]
+fn metrics_count_requests_by_route_and_status() {
+    let server = server();
+    create(&server, MOST);
+    get(&server, "/customers/jon@example.com");
+    get(&server, "/customers/nobody");
+    Call::get("/customers").send(&server);
+    let reply = Call::get("/metrics").send(&server);
+    assert_eq!(reply.status, 200);
+    let metrics = reply.text();
+    let counted = |route: &str, status: u16| {
+        let labels = [format!("route=\"{route}\""), format!("status=\"{status}\"")];
+        let line = metrics.lines().find(|line| {
+            line.starts_with("patron_requests_total{")
+                && labels.iter().all(|label| line.contains(label))
+        });
+        let line = line.unwrap_or_else(|| panic!("no {labels:?} in {metrics}"));
+        line.rsplit(' ').next().unwrap().to_owned()
+    };
+    assert_eq!(counted("/customers", 200), "1");
+    assert_eq!(counted("/customers/{id}", 200), "1");
+    assert_eq!(counted("/customers/{id}", 404), "1");
+    assert_eq!(counted("/customers", 401), "1");
+    for personal in ["jon", "Jon", "Snow", "winter", "99887766", "nobody", server.key()] {
+        assert!(!metrics.contains(personal), "{personal} in {metrics}");
+    }
+}
+
+#[test]
+fn metrics_can_have_their_own_address() {
+    let server = launch().with("--metrics-listen").with("127.0.0.1:0").start();
+    assert_eq!(Call::get("/metrics").send(&server).status, 404);
+}
+
+#[test]
+fn flags_beat_variables_and_variables_beat_the_file() {
+    let uses = |flag: Option<&str>, variable: Option<&str>, file: &str| -> usize {
+        let mut launch = launch();
+        let path = launch.directory().join("patron.toml");
+        fs::write(&path, file).unwrap();
+        launch = launch.with("--config").with(path.to_str().unwrap());
+        if let Some(flag) = flag {
+            launch = launch.with("--token-uses").with(flag);
+        }
+        if let Some(variable) = variable {
+            launch = launch.with_variable("PATRON_TOKEN_USES", variable);
+        }
+        let server = launch.start();
+        let created = create(&server, &format!("{LEAST}&options.get_client_auth_token=true"));
+        let token = created["juspay"]["client_auth_token"].as_str().unwrap().to_owned();
+        let call = Call::get("/customers/jon@example.com").bearer(&token);
+        (0..).take_while(|_| call.send(&server).status == 200).count()
+    };
+    assert_eq!(uses(Some("1"), Some("2"), "token-uses = 3\n"), 1);
+    assert_eq!(uses(None, Some("2"), "token-uses = 3\n"), 2);
+    assert_eq!(uses(None, None, "token-uses = 3\n"), 3);
+}
+
+#[test]
+fn data_are_for_their_owner_only() {
+    use std::os::unix::fs::PermissionsExt;
+    let server = server();
+    create(&server, LEAST);
+    let mode = |name: &str| {
+        let path = server.launch().data().join(name);
+        fs::metadata(&path).unwrap().permissions().mode() & 0o777
+    };
+    assert_eq!(mode("root.key"), 0o600);
+    assert_eq!(mode("control.sock"), 0o600);
+    assert_eq!(mode("") & 0o077, 0, "the directory itself");
+}
+
+#[test]
+fn logs_are_one_json_object_a_line_with_id_route_and_status() {
+    let server = server();
+    create(&server, MOST);
+    let call = Call::get("/customers/jon@example.com").basic(server.key());
+    call.header("x-request-id", "find-me-in-the-log").send(&server);
+    let line = soon("the request is logged", || {
+        let log = server.stderr();
+        log.lines().find(|line| line.contains("find-me-in-the-log")).map(str::to_owned)
+    });
+    let line: Value = serde_json::from_str(&line).unwrap();
+    assert_eq!(line["request_id"], "find-me-in-the-log");
+    assert_eq!(line["route"], "/customers/{id}");
+    assert_eq!(line["status"], 200);
+}
+
+#[test]
+fn what_is_not_http_is_answered_with_a_400_and_a_closed_connection() {
+    let server = server();
+    for nonsense in
+        ["HELLO\r\n\r\n", "GET / HTTP/1.1\r\nno colon\r\n\r\n", "\u{16}\u{3}\u{1}\r\n\r\n"]
+    {
+        let mut connection = Connection::open(&server);
+        connection.write(nonsense.as_bytes());
+        let reply = connection.reply();
+        assert!((400..500).contains(&reply.status), "{nonsense:?}: {reply:?}");
+        assert!(connection.is_closed(), "{nonsense:?}");
+    }
+    assert_eq!(get(&server, "/customers").status, 200);
+}
+
+#[test]
+fn help_and_version_are_there_and_no_command_is_an_error() {
+    let launch = launch();
+    let said = |words: &[&str]| Outcome::of(launch.command().args(words));
+    assert!(said(&["--version"]).ok().starts_with("patron "));
+    assert!(said(&["--help"]).ok().contains("serve"));
+    assert!(said(&["serve", "--help"]).ok().contains("--tls-cert"));
+    assert!(said(&[]).refused().contains("Usage"));
+    assert!(said(&["fly"]).refused().contains("fly"));
+}
+
+#[test]
+fn it_can_start_again_at_once_on_the_same_address() {
+    let mut server = server();
+    let mut connection = Connection::open(&server);
+    let call = Call::get("/customers").basic(server.key());
+    assert_eq!(connection.send(&call).status, 200);
+    let address = server.address().to_string();
+    assert!(server.terminate().success());
+    let server = server.launch().clone().listening_on(address).start();
+    assert_eq!(call.send(&server).status, 200);
+}
+
+#[test]
+fn commands_are_not_misled_by_what_a_killed_server_left_behind() {
+    let mut server = server();
+    server.kill();
+    assert!(server.launch().data().join("control.sock").exists());
+    server.manage(&["merchant", "create", "acme"]).ok();
+    let server = server.launch().start();
+    server.manage(&["merchant", "suspend", "acme"]).ok();
+}
+
+#[test]
+fn a_long_way_to_the_data_is_no_hindrance() {
+    let launch = launch();
+    let long = launch.directory().join("d".repeat(120)).join("e".repeat(120));
+    fs::create_dir_all(&long).unwrap();
+    let launch = launch.with_data(long.join("data"));
+    let server = launch.start();
+    server.manage(&["merchant", "create", "acme"]).ok();
+    assert_eq!(get(&server, "/customers").status, 200);
+}
+
+#[test]
+fn a_head_that_does_not_arrive_is_not_waited_for() {
+    let server = launch().with("--head-timeout-ms").with("200").start();
+    let mut connection = Connection::open(&server);
+    connection.write(b"GET /customers HTT");
+    assert!(connection.ends(), "the server hangs up");
+    assert_eq!(get(&server, "/customers").status, 200);
+}
+
+#[test]
+fn connections_beyond_the_limit_wait_for_their_turn() {
+    let server = launch().with("--connections-max").with("1").start();
+    let mut first = Connection::open(&server);
+    let call = Call::get("/customers").basic(server.key());
+    assert_eq!(first.send(&call).status, 200);
+    let mut second = Connection::open(&server);
+    second.send_head(&call);
+    assert_eq!(first.send(&call).status, 200);
+    drop(first);
+    assert_eq!(second.reply().status, 200);
+}
+
+#[test]
+fn the_doctor_finds_nothing_wrong_with_a_new_installation() {
+    let mut server = server();
+    server.manage(&["doctor"]).ok();
+    assert!(server.terminate().success());
+    server.manage(&["doctor"]).ok();
+    let nowhere = launch();
+    let outcome = nowhere.manage(&["doctor"]);
+    assert!(!nowhere.data().exists(), "it changes nothing: {outcome:?}");
+}
