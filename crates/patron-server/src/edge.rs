@@ -135,7 +135,8 @@ impl Edge {
 
     /// The answer to a request for one of the server's own paths.
     async fn own_answer(&self, method: &Method, path: &str, id: &str) -> Option<Answer> {
-        if *method == Method::GET {
+        // Some load balancers ask by HEAD; hyper leaves the body out then.
+        if matches!(*method, Method::GET | Method::HEAD) {
             match path {
                 "/healthz" => return Some(plain(StatusCode::OK, "ok", "/healthz", id)),
                 "/readyz" => return Some(self.readiness(id).await),

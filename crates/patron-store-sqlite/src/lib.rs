@@ -1,9 +1,9 @@
 //! The embedded store: SQLite in one file, one writer with group commit, readers on their callers'
 //! threads.
 //!
-//! A write goes to the writer's thread ([`writer`]), which commits what waits together and answers
+//! A write goes to the writer's thread (`writer.rs`), which commits what waits together and answers
 //! after the commit is durable. A read runs at once on the calling thread, on a connection of its
-//! own ([`connections`]): it takes microseconds, and handing it to another thread takes longer.
+//! own (`connections.rs`): it takes microseconds, and handing it to another thread takes longer.
 //! Neither needs an asynchronous runtime.
 
 mod apply;

@@ -1,7 +1,7 @@
 //! Juspay's Express Checkout customer API (India, global and v3.2 documents) over Patron's core.
 //!
-//! The way of a request: [`route`] finds what is asked, [`auth`] who asks, [`bodies`] and [`rules`]
-//! what is said, [`customers`] does it, and [`errors`] says in the vendor's words what went wrong.
+//! The way of a request: `route` finds what is asked, `auth` who asks, `bodies` and `rules`
+//! what is said, `customers` does it, and `errors` says in the vendor's words what went wrong.
 //! The crate's README lists the decisions where the vendor's own sources disagree.
 
 mod answers;

@@ -1,6 +1,6 @@
 //! What is known about a customer: one list of fields, from which everything else follows.
 //!
-//! A new field is one line in [`profile_fields!`] below and one line in each place that then fails
+//! A new field is one line in `profile_fields!` below and one line in each place that then fails
 //! to compile: the sealed record (`records.rs`), and every wire's conversion.
 
 use std::collections::BTreeMap;

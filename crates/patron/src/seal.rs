@@ -276,9 +276,11 @@ impl Sealer<'_> {
         after: &Customer,
         changed: Vec<Field>,
     ) -> Result<Change, SealError> {
+        let is_deletion = before.customer.deleted.is_none() && after.deleted.is_some();
+        let happened = if is_deletion { Happened::Deleted } else { Happened::Updated };
         let step = Step {
             expected: Expected::Version(before.customer.version),
-            happened: Happened::Updated,
+            happened,
             before: &before.customer.profile,
             after,
             changed,

@@ -129,9 +129,11 @@ pub enum ManagementChange {
         /// Its wrapped keys.
         keys: Vec<WrappedKey>,
     },
-    /// The merchant becomes this; its revision is one more than the stored one, else `Stale`.
+    /// The merchant becomes this; its revision is one more than the stored one, else `Stale`. Its
+    /// id and its time of creation stay. `Missing` when there is no merchant with its number.
     UpdateMerchant(Merchant),
-    /// A new API key.
+    /// A new API key. `Duplicate(ApiKey)` when its hash is taken, `Missing` when there is no such
+    /// merchant.
     CreateKey(ApiKey),
     /// The key stops working at `at`. `Missing` when the merchant has no such key. A key that was
     /// revoked before stays revoked from then.
@@ -170,7 +172,7 @@ pub trait Store: Send + Sync {
     /// Applies changes, each atomic on its own, and answers each, in order.
     ///
     /// `Duplicate` when a new customer's number, id or reference is taken; `Stale` when a customer is
-    /// not at the expected version. A change that was applied before is not applied again: `Ok`.
+    /// not at the expected version or not there. A change that was applied before is not applied again: `Ok`.
     fn apply(&self, changes: Vec<Change>) -> StoreFuture<'_, Vec<Result<(), StoreError>>>;
 
     /// The merchant's customer with the first of `keys` that fits; never a deleted one.
@@ -207,7 +209,7 @@ pub trait Store: Send + Sync {
         now: Timestamp,
     ) -> StoreFuture<'_, Option<CustomerNumber>>;
 
-    /// The first of `count` numbers that nobody else is ever given.
+    /// The first of `count` numbers that nobody else is ever given. The first of all is 1.
     fn lease_numbers(&self, counter: Counter, count: u32) -> StoreFuture<'_, i64>;
 
     /// Applies a change of merchants or keys.
@@ -219,7 +221,7 @@ pub trait Store: Send + Sync {
     /// The merchant with this id.
     fn find_merchant_by_id<'a>(&'a self, id: &'a MerchantId) -> StoreFuture<'a, Option<Merchant>>;
 
-    /// All merchants, by id.
+    /// All merchants, by the bytes of their ids.
     fn list_merchants(&self) -> StoreFuture<'_, Vec<Merchant>>;
 
     /// The API key with this hash, in force or not.
@@ -228,7 +230,7 @@ pub trait Store: Send + Sync {
     /// The merchant's API keys, by number.
     fn list_api_keys(&self, merchant: MerchantNumber) -> StoreFuture<'_, Vec<ListedKey>>;
 
-    /// Notes when keys were last used. Never moves a time back.
+    /// Notes when keys were last used. Never moves a time back; keys that are not there are skipped.
     fn record_key_uses(&self, uses: Vec<(KeyNumber, Timestamp)>) -> StoreFuture<'_, ()>;
 
     /// The wrapped keys of this owner, of all purposes and generations.

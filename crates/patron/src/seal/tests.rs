@@ -208,6 +208,29 @@ fn history_holds_old_and_new_values_and_who_it_was() {
 }
 
 #[test]
+fn a_deletion_is_told_as_one_and_takes_the_names_out_of_the_indexes() {
+    let row = create(full_profile("x"), 1, 7).parts().customer.clone();
+    let keys = merchant_keys(1);
+    let mut after = open(&keys, row.clone()).unwrap().customer;
+    after.version += 1;
+    after.deleted = Some(Timestamp::from_ms(3_000));
+    let change = seal_update(&keys, &TestEntropy::new(70), &actor(), row.clone(), &after).unwrap();
+    let ChangeParts { customer, entry, event, .. } = change.parts();
+    assert_eq!((entry.header.happened, event.happened), (Happened::Deleted, Happened::Deleted));
+    let bare = Indexes {
+        generation: row.indexes.generation,
+        id: row.indexes.id,
+        reference: None,
+        email_search: None,
+        phone_search: None,
+        reference_search: None,
+        name_search: None,
+    };
+    assert_eq!(customer.indexes, bare);
+    assert_eq!(open(&keys, customer.clone()).unwrap().customer.profile, after.profile);
+}
+
+#[test]
 fn a_chain_that_was_touched_does_not_verify() {
     let edit =
         |name: &str| ProfileEdit { first_name: Edit::Set(name.into()), ..Default::default() };
