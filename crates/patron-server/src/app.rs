@@ -150,16 +150,15 @@ impl<'a> App<'a> {
         ];
         let drain = watch::Sender::new(false);
         let until_stopped = watch::Sender::new(false);
-        let head_time_max = settings.head_time_max();
         let mut door = Door::Everything;
         if let Some(listener) = metrics_listener {
             // Whoever watches the server sees it drain, so this one is not drained.
-            let protocol = Protocol::new(head_time_max, until_stopped.subscribe());
+            let protocol = Protocol::new(settings, until_stopped.subscribe());
             chores.push(serve_metrics(listener, &site, protocol));
             door = Door::WithoutMetrics;
         }
         let edges = (0..worker_count(settings)).map(|_| edge(&site, door));
-        let protocol = Protocol::new(head_time_max, drain.subscribe()).inside(tls);
+        let protocol = Protocol::new(settings, drain.subscribe()).inside(tls);
         let workers = Workers::start(edges, &protocol).map_err(|error| {
             Refusal::failure(format!(
                 "the workers cannot be started ({error}): give fewer --workers"

@@ -142,6 +142,10 @@ pub(crate) struct ServeSettings {
     #[arg(long, env = "PATRON_HEAD_TIMEOUT_MS", value_name = "MS", default_value = "10000", value_parser = clap::value_parser!(u64).range(1..=3_600_000))]
     pub(crate) head_timeout_ms: u64,
 
+    /// How long a client may leave an answer unread, in milliseconds. Then its connection is cut.
+    #[arg(long, env = "PATRON_WRITE_TIMEOUT_MS", value_name = "MS", default_value = "10000", value_parser = clap::value_parser!(u64).range(1..=3_600_000))]
+    pub(crate) write_timeout_ms: u64,
+
     /// The most connections at a time; more of them wait.
     #[arg(long, env = "PATRON_CONNECTIONS_MAX", value_name = "N", default_value = "20000", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub(crate) connections_max: u32,
@@ -168,6 +172,11 @@ impl ServeSettings {
     /// Until the whole head of a request, or a TLS handshake, must be there.
     pub(crate) const fn head_time_max(&self) -> Duration {
         Duration::from_millis(self.head_timeout_ms)
+    }
+
+    /// How long an answer may lie unread.
+    pub(crate) const fn write_time_max(&self) -> Duration {
+        Duration::from_millis(self.write_timeout_ms)
     }
 
     /// Both files for TLS, when it is on.

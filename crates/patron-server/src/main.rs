@@ -11,6 +11,7 @@ mod management;
 mod metrics;
 mod opening;
 mod output;
+mod patience;
 mod refusal;
 mod root_key;
 mod sandbox;

@@ -1,5 +1,6 @@
 //! Opening an installation: data directory, store, root key, core, wires, in this order.
 
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -73,6 +74,7 @@ impl Opening<'_> {
         let data = &self.installation.data;
         let given = root_key::find_given(self.installation, self.root_key)?;
         self.check_founding()?;
+        self.check_privacy()?;
         let now = SystemClock.now();
         let on_group = self.serving.as_ref().map_or_else(
             || -> OnGroup { Arc::new(|_| ()) },
@@ -109,6 +111,27 @@ impl Opening<'_> {
             return Ok(());
         }
         Err(no_data(data))
+    }
+
+    /// Production does not put people's data where every user of the machine can reach it. What it
+    /// makes itself is its owner's alone; this is about what was there before.
+    fn check_privacy(&self) -> Result<(), Refusal> {
+        if self.installation.mode != Mode::Production {
+            return Ok(());
+        }
+        let data = &self.installation.data;
+        for (path, others_may, mend) in
+            [(data.clone(), 0o002, "chmod 700"), (stores::database_file(data), 0o006, "chmod 600")]
+        {
+            let mode = std::fs::metadata(&path).map(|found| found.permissions().mode());
+            if mode.is_ok_and(|mode| mode & others_may != 0) {
+                return Err(Refusal::configuration(format!(
+                    "{} is open to every user of this machine, which production mode refuses: {mend} it",
+                    path.display()
+                )));
+            }
+        }
+        Ok(())
     }
 
     /// A start that was stopped early leaves an empty database behind.

@@ -12,6 +12,11 @@ pub(crate) fn from_sqlite(error: rusqlite::Error) -> StoreError {
         Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
             StoreError::Corrupt { table: "(database file)", column: "(page)" }
         }
+        // Every conflict that may happen is asked for beforehand, so that this one is between rows
+        // that do not belong together.
+        Some(ErrorCode::ConstraintViolation) => {
+            StoreError::Corrupt { table: "(database file)", column: "(constraint)" }
+        }
         Some(_) | None => StoreError::Unavailable(Box::new(error)),
     }
 }

@@ -166,6 +166,19 @@ struct Desk {
     is_stopped: Arc<AtomicBool>,
 }
 
+impl Drop for Desk {
+    /// A writer that panics is a bug of ours; it must not look as if it were still writing.
+    fn drop(&mut self) {
+        self.is_stopped.store(true, Ordering::Release);
+        if thread::panicking() {
+            (self.listeners.on_fatal)(
+                "the writer of the database stopped because of a bug, so nothing more is written: \
+                 start again, and report what the log says",
+            );
+        }
+    }
+}
+
 impl Desk {
     fn serve(self, mut waiting: mpsc::Receiver<Box<dyn Write>>) {
         while let Some(first) = waiting.blocking_recv() {

@@ -201,7 +201,11 @@ impl<'a> Admitted<'a> {
             address: self.address,
             request_id: request_id.to_owned(),
         };
-        Ok(Desk::new(self.patron, Arc::clone(&self.known.context), actor, self.now))
+        // A token reads and updates, so only who may do both may hand one out.
+        let both = [Scope::CustomersRead, Scope::CustomersWrite];
+        let may_issue_tokens = both.into_iter().all(|scope| self.known.key.scopes.include(scope));
+        let context = Arc::clone(&self.known.context);
+        Ok(Desk { patron: self.patron, context, actor, now: self.now, may_issue_tokens })
     }
 
     /// The right to read the merchant's customers.
@@ -240,10 +244,10 @@ impl<'a> TokenHolder<'a> {
     pub fn own_customer(self, address: Option<IpAddr>, request_id: &str) -> OwnCustomer<'a> {
         let kind = ActorKind::ClientToken(self.customer);
         let actor = Actor { kind, address, request_id: request_id.to_owned() };
-        OwnCustomer {
-            desk: Desk::new(self.patron, self.context, actor, self.now),
-            own: self.customer,
-        }
+        let Self { patron, context, customer, now } = self;
+        // A token does not beget tokens: its end would mean nothing.
+        let desk = Desk { patron, context, actor, now, may_issue_tokens: false };
+        OwnCustomer { desk, own: customer }
     }
 }
 

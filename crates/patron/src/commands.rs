@@ -51,22 +51,15 @@ pub enum Ensure {
 
 /// One caller at work: its merchant, its keys, who it is and when. Every capability has one.
 pub(crate) struct Desk<'a> {
-    patron: &'a Patron,
-    context: Arc<MerchantContext>,
-    actor: Actor,
-    now: Timestamp,
+    pub(crate) patron: &'a Patron,
+    pub(crate) context: Arc<MerchantContext>,
+    pub(crate) actor: Actor,
+    pub(crate) now: Timestamp,
+    /// Whether a client auth token may be made here.
+    pub(crate) may_issue_tokens: bool,
 }
 
-impl<'a> Desk<'a> {
-    pub(crate) const fn new(
-        patron: &'a Patron,
-        context: Arc<MerchantContext>,
-        actor: Actor,
-        now: Timestamp,
-    ) -> Self {
-        Self { patron, context, actor, now }
-    }
-
+impl Desk<'_> {
     pub(crate) fn store(&self) -> &dyn Store {
         &*self.patron.store
     }
@@ -81,6 +74,14 @@ impl<'a> Desk<'a> {
 
     fn sealer(&self) -> Sealer<'_> {
         Sealer { keys: self.keys(), entropy: &*self.patron.entropy, actor: &self.actor }
+    }
+
+    /// Refuses a wish for a token that the caller may not hand out. Asked before anything is written.
+    pub(crate) fn check_wish(&self, wish: TokenWish) -> Result<(), Error> {
+        if wish == TokenWish::NotWished || self.may_issue_tokens {
+            return Ok(());
+        }
+        Err(Error::new(Kind::Denied, "a client auth token takes the scopes to read and to write"))
     }
 
     /// A token for the customer, not yet stored.
@@ -148,8 +149,9 @@ impl<'a> Desk<'a> {
             customer.history_head = change.parts().entry.head;
             match self.apply(change).await {
                 Ok(()) => return Ok(Written { customer, token }),
-                // A seeded sandbox that was restarted meets its own ids again.
-                Err(StoreError::Duplicate(Unique::CustomerId)) => {}
+                // A seeded sandbox that was restarted meets its own ids again; a store that was restored
+                // in part may have counted its numbers back.
+                Err(StoreError::Duplicate(Unique::CustomerId | Unique::CustomerNumber)) => {}
                 Err(StoreError::Duplicate(Unique::CustomerReference)) => {
                     return Err(CreateError::ReferenceTaken);
                 }
@@ -203,8 +205,10 @@ impl CustomerWriter<'_> {
     ///
     /// # Errors
     /// `AlreadyExists` when the merchant has a customer with the profile's reference; `Invalid` when
-    /// a field breaks a rule of every wire.
+    /// a field breaks a rule of every wire; `Denied` when a token is wished and the caller may not
+    /// both read and write.
     pub async fn create(&self, profile: Profile, wish: TokenWish) -> Result<Written, Error> {
+        self.0.check_wish(wish)?;
         self.0.create(profile, wish).await.map_err(|error| match error {
             CreateError::ReferenceTaken => {
                 Error::new(Kind::AlreadyExists, "a customer with this reference exists")
@@ -246,6 +250,7 @@ impl CustomerWriter<'_> {
         wish: TokenWish,
         decide: impl Fn(Option<&Customer>) -> Result<Ensure, Error> + Sync,
     ) -> Result<Written, Error> {
+        self.0.check_wish(wish)?;
         for _ in 0..ATTEMPTS_MAX {
             let found = self.0.find(Locator::Reference(reference)).await?;
             let decided = decide(found.as_ref().map(|opened| &opened.customer))?;
@@ -288,10 +293,7 @@ impl OwnCustomer<'_> {
         decide: impl Fn(&Customer) -> Result<ProfileEdit, Error> + Sync,
     ) -> Result<Customer, Error> {
         for _ in 0..ATTEMPTS_MAX {
-            let opened = self.desk.find_existing(locator).await?;
-            if opened.customer.number != self.own {
-                return Err(Error::customer_not_found());
-            }
+            let opened = self.open_own(locator).await?;
             let edit = decide(&opened.customer)?;
             if let Some(customer) = self.desk.update_opened(opened, &edit, precondition).await? {
                 return Ok(customer);

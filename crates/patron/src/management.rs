@@ -224,8 +224,8 @@ impl Console<'_> {
         }
     }
 
-    /// Puts a new key in the place of an old one, with its label and scopes. For the length of
-    /// `grace` both work, then only the new one.
+    /// Puts a new key in the place of an old one, with its label, scopes and length of life. For the
+    /// length of `grace` both work, then only the new one.
     ///
     /// # Errors
     /// `NotFound` when there is no such merchant, or no such key in force.
@@ -239,7 +239,11 @@ impl Console<'_> {
         let found = keys.into_iter().find(|listed| listed.key.number == old);
         let found = found.filter(|listed| listed.key.is_in_force(self.now));
         let old_key = found.ok_or_else(no_such_key)?.key;
-        let new = NewKey { label: old_key.label, scopes: old_key.scopes, expires: None };
+        let lifetime_ms = |end: Timestamp| end.as_ms().saturating_sub(old_key.created.as_ms());
+        let expires = old_key
+            .expires
+            .map(|end| Timestamp::from_ms(self.now.as_ms().saturating_add(lifetime_ms(end))));
+        let new = NewKey { label: old_key.label, scopes: old_key.scopes, expires };
         let (key, text) = self.make_key(old_key.merchant, new, None).await?;
         let latest = self.now.after(grace);
         let old_expires = old_key.expires.map_or(latest, |expires| expires.min(latest));

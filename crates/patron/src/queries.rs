@@ -23,6 +23,16 @@ pub enum Locator<'a> {
 }
 
 impl Locator<'_> {
+    /// Whether this is a name of the customer.
+    fn names(self, customer: &Customer) -> bool {
+        let reference = customer.profile.reference.as_ref().map(|text| text.reveal().as_str());
+        match self {
+            Self::IdOrReference(text) => customer.id.reveal() == text || reference == Some(text),
+            Self::Reference(text) => reference == Some(text),
+            Self::Number(number) => customer.number == number,
+        }
+    }
+
     fn unique_keys(self, indexes: &IndexKeys) -> Vec<UniqueKey> {
         match self {
             Self::IdOrReference(text) => {
@@ -60,11 +70,13 @@ impl CustomerReader<'_> {
     ///
     /// # Errors
     /// `NotFound` when this merchant has no such customer; another merchant's looks the same.
+    /// `Denied` when a token is wished and the caller may not both read and write.
     pub async fn find(
         &self,
         locator: Locator<'_>,
         wish: TokenWish,
     ) -> Result<(Customer, Option<IssuedToken>), Error> {
+        self.0.check_wish(wish)?;
         let customer = self.0.find_existing(locator).await?.customer;
         let token = self.0.issue_token(customer.number, wish).await?;
         Ok((customer, token))
@@ -93,7 +105,13 @@ impl OwnCustomer<'_> {
     /// # Errors
     /// `NotFound` for any other customer, there or not.
     pub async fn find(&self, locator: Locator<'_>) -> Result<Customer, Error> {
-        let customer = self.desk.find_existing(locator).await?.customer;
-        if customer.number == self.own { Ok(customer) } else { Err(Error::customer_not_found()) }
+        Ok(self.open_own(locator).await?.customer)
+    }
+
+    /// Opens the token's own customer, whatever the locator names, and then compares names: another
+    /// customer is never looked for, so that the time taken does not tell whether there is one.
+    pub(crate) async fn open_own(&self, locator: Locator<'_>) -> Result<Opened, Error> {
+        let opened = self.desk.find_existing(Locator::Number(self.own)).await?;
+        if locator.names(&opened.customer) { Ok(opened) } else { Err(Error::customer_not_found()) }
     }
 }

@@ -12,6 +12,7 @@ pub(crate) fn check_serve(
     serve: &ServeSettings,
 ) -> Result<(), Refusal> {
     check_tls(serve)?;
+    check_proxies(serve)?;
     match installation.mode {
         Mode::Sandbox => check_sandbox_key(serve.sandbox_api_key.as_ref()),
         Mode::Production => check_production(serve),
@@ -25,6 +26,17 @@ fn check_tls(serve: &ServeSettings) -> Result<(), Refusal> {
         (Some(_), Some(_)) | (None, None) => return Ok(()),
     };
     Err(Refusal::configuration(format!("{given} is given without {missing}: TLS takes both")))
+}
+
+/// Whoever is a proxy is believed about everybody's address.
+fn check_proxies(serve: &ServeSettings) -> Result<(), Refusal> {
+    if serve.behind_proxy.iter().any(|range| range.prefix_len() == 0) {
+        return Err(Refusal::configuration(
+            "--behind-proxy holds a range of all addresses, so that every client could choose its \
+             own: give the addresses of the proxies",
+        ));
+    }
+    Ok(())
 }
 
 fn check_sandbox_key(key: Option<&Secret>) -> Result<(), Refusal> {

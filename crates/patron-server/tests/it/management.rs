@@ -134,6 +134,18 @@ fn a_rolled_key_works_beside_the_new_one_until_its_grace_is_over() {
 }
 
 #[test]
+fn a_rolled_key_lives_as_long_again() {
+    let server = server();
+    let words = ["key", "create", "testaccount", "--expires", "90d", "--json"];
+    let number = server.manage(&words).json()["number"].to_string();
+    let rolled = server.manage(&["key", "roll", "testaccount", &number, "--json"]).json();
+    assert!(shape::is_date(text(&rolled, "expires")), "{rolled}");
+    let (_, endless) = create_key(&server, "testaccount", &[]);
+    let rolled = server.manage(&["key", "roll", "testaccount", &endless, "--json"]).json();
+    assert_eq!(rolled["expires"], Value::Null);
+}
+
+#[test]
 fn a_roll_without_grace_ends_the_old_key_at_once() {
     let server = server();
     let (old, number) = create_key(&server, "testaccount", &[]);

@@ -1,7 +1,10 @@
 //! The program itself: starting, stopping, and saying how it is.
 
 use std::fs;
+use std::io::Write as _;
+use std::net::TcpStream;
 use std::process::Command;
+use std::time::Duration;
 
 use patron_testkit::http::{Call, Connection};
 use patron_testkit::server::Outcome;
@@ -229,20 +232,30 @@ fn data_are_for_their_owner_only() {
     assert_eq!(mode("") & 0o077, 0, "the directory itself");
 }
 
+/// A UUID that no generator of ours makes.
+const FIND_ME: &str = "f1d3e000-0000-0000-0000-000000000000";
+
 #[test]
 fn logs_are_one_json_object_a_line_with_id_route_and_status() {
     let server = server();
     create(&server, MOST);
-    let call = Call::get("/customers/jon@example.com").basic(server.key());
-    call.header("x-request-id", "find-me-in-the-log").send(&server);
+    let ask = |id: &str| {
+        let call = Call::get("/customers/jon@example.com").basic(server.key());
+        let reply = call.header("x-request-id", id).send(&server);
+        assert_eq!(reply.header("x-request-id"), Some(id));
+    };
+    // Only a UUID certainly names nobody; any other id of a client's is echoed and not logged.
+    ask("Jon.Snow");
+    ask(FIND_ME);
     let line = soon("the request is logged", || {
         let log = server.stderr();
-        log.lines().find(|line| line.contains("find-me-in-the-log")).map(str::to_owned)
+        log.lines().find(|line| line.contains(FIND_ME)).map(str::to_owned)
     });
     let line: Value = serde_json::from_str(&line).unwrap();
-    assert_eq!(line["request_id"], "find-me-in-the-log");
+    assert_eq!(line["request_id"], FIND_ME);
     assert_eq!(line["route"], "/customers/{id}");
     assert_eq!(line["status"], 200);
+    assert!(!server.stderr().contains("Jon"), "{}", server.stderr());
 }
 
 #[test]
@@ -310,6 +323,26 @@ fn a_head_that_does_not_arrive_is_not_waited_for() {
     let mut connection = Connection::open(&server);
     connection.write(b"GET /customers HTT");
     assert!(connection.ends(), "the server hangs up");
+    assert_eq!(get(&server, "/customers").status, 200);
+}
+
+/// Enough answers to fill whatever lies between the server and a client that does not read.
+const UNREAD_REQUESTS: usize = 60_000;
+
+#[test]
+fn a_client_that_does_not_read_is_not_waited_for() {
+    let limits = [
+        ["--write-timeout-ms", "300"],
+        ["--head-timeout-ms", "3600000"],
+        ["--connections-max", "1"],
+    ];
+    let server = limits.concat().iter().fold(launch(), |launch, word| launch.with(*word)).start();
+    let mut deaf = TcpStream::connect(server.address()).unwrap();
+    deaf.set_write_timeout(Some(Duration::from_secs(1))).unwrap();
+    let requests = "GET / HTTP/1.1\r\nhost: x\r\n\r\n".repeat(UNREAD_REQUESTS);
+    // Whether all of it finds room on its way does not matter.
+    let _ = deaf.write_all(requests.as_bytes());
+    // There is room for one connection only, so this one is answered when the other is cut.
     assert_eq!(get(&server, "/customers").status, 200);
 }
 

@@ -1,6 +1,7 @@
 //! What the program refuses to start with, each in words that say what to do.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 
 use patron_testkit::http::{Call, basic};
 use patron_testkit::server::{Launch, SANDBOX_KEY};
@@ -40,6 +41,14 @@ fn an_unknown_setting_is_refused_wherever_it_stands() {
     assert!(refusal.refused().contains("lisen"), "{refusal:?}");
 }
 
+#[test]
+fn a_proxy_cannot_be_anybody() {
+    for everyone in ["0.0.0.0/0", "10.0.0.0/8,::/0"] {
+        let said = refusal(&launch().with("--behind-proxy").with(everyone));
+        assert!(said.contains("--behind-proxy"), "{said}");
+    }
+}
+
 /// 32 bytes that nobody should use.
 const ROOT_KEY: &str = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
 
@@ -59,6 +68,11 @@ fn production_refuses_what_only_a_sandbox_may() {
     assert!(by_variable.contains("PATRON_SANDBOX_API_KEY"), "{by_variable}");
     let public = said(with_key().listening_on("0.0.0.0:0"));
     assert!(public.contains("--tls-cert") && public.contains("--behind-proxy"), "{public}");
+    let open = with_key();
+    fs::create_dir(open.data()).unwrap();
+    fs::set_permissions(open.data(), fs::Permissions::from_mode(0o777)).unwrap();
+    let open = said(open);
+    assert!(open.contains("chmod 700"), "{open}");
     let inside = production();
     fs::create_dir(inside.data()).unwrap();
     let file = inside.data().join("root.key");

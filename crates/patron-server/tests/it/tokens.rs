@@ -5,8 +5,8 @@ use patron_testkit::server::Server;
 use patron_testkit::wait::soon;
 use serde_json::Value;
 
-use crate::errors::{is_bad_origin, is_denied, is_unknown_customer, is_wrong_value};
-use crate::stage::{LEAST, create, create_merchant, get, launch, server, text};
+use crate::errors::{is_bad_origin, is_denied, is_refused, is_unknown_customer, is_wrong_value};
+use crate::stage::{LEAST, create, create_key, create_merchant, get, launch, server, text};
 
 const JON: &str = "/customers/jon@example.com";
 
@@ -187,4 +187,25 @@ fn it_belongs_to_one_merchant() {
     assert_eq!(read["id"], jon["id"]);
     let theirs = Call::get(format!("/customers/{same_id}"));
     is_unknown_customer(&with_token(&server, &token, theirs));
+}
+
+/// A token reads and updates: a key that may do only one of both cannot get the other by way of it.
+#[test]
+fn a_key_that_may_not_read_and_write_cannot_hand_one_out() {
+    let server = server();
+    let jon = create(&server, LEAST);
+    let (reader, _) = create_key(&server, "testaccount", &["--scopes", "customers:read"]);
+    let (writer, _) = create_key(&server, "testaccount", &["--scopes", "customers:write"]);
+    let asking = format!("{JON}?options.get_client_auth_token=true");
+    is_refused(&Call::get(asking).basic(&reader).send(&server), 403, "forbidden");
+    assert_eq!(Call::get(JON).basic(&reader).send(&server).expect(200), jon);
+    for target in ["/customers", "/v2/customers"] {
+        let form = "object_reference_id=arya&mobile_number=1&options.get_client_auth_token=true";
+        is_refused(&Call::post(target).basic(&writer).form(form).send(&server), 403, "forbidden");
+        is_unknown_customer(&get(&server, "/customers/arya"));
+    }
+    let form = "update=true&first_name=Aegon&options.get_client_auth_token=true";
+    let target = "/v2/customers/jon@example.com";
+    is_refused(&Call::post(target).basic(&writer).form(form).send(&server), 403, "forbidden");
+    assert_eq!(get(&server, JON).expect(200), jon, "nothing was changed");
 }

@@ -82,7 +82,7 @@ fn a_write_that_fails_does_not_disturb_its_group() {
         watched.go_on.send(()).unwrap();
     }
     assert_eq!(good.blocking_recv().unwrap().unwrap(), 1);
-    assert!(matches!(bad.blocking_recv().unwrap(), Err(StoreError::Unavailable(_))));
+    assert!(matches!(bad.blocking_recv().unwrap(), Err(StoreError::Corrupt { .. })));
     assert_eq!(seen.blocking_recv().unwrap().unwrap(), 1);
     // 0 and 1 were there when the last one counted: nothing was left of the one that failed.
     watched.go_on.send(()).unwrap();
