@@ -291,6 +291,9 @@ fn read_environment(line: &clap::Command) -> Result<Option<Secret>, Refusal> {
         let Some(name) = name.to_str().filter(|name| name.starts_with("PATRON_")) else {
             continue;
         };
+        if is_kubernetes_own(name) {
+            continue;
+        }
         if name == ROOT_KEY_VARIABLE {
             let value = value.into_string().map_err(|_| {
                 Refusal::configuration(
@@ -306,6 +309,13 @@ fn read_environment(line: &clap::Command) -> Result<Option<Secret>, Refusal> {
         }
     }
     Ok(root_key)
+}
+
+/// Kubernetes describes every service to every container in variables named after the service
+/// (`PATRON_SERVICE_HOST`, `PATRON_PORT`, `PATRON_PORT_8080_TCP`, …), and a service of Patron's is
+/// likely to be named `patron`.
+fn is_kubernetes_own(name: &str) -> bool {
+    name.starts_with("PATRON_SERVICE_") || name == "PATRON_PORT" || name.starts_with("PATRON_PORT_")
 }
 
 #[cfg(test)]

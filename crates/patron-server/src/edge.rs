@@ -80,7 +80,7 @@ impl Edge {
         let _in_flight = self.recorder.begin();
         let (head, body) = request.into_parts();
         let id = request_id(&head.headers, &*self.site.entropy);
-        let mut body = RequestBody::new(body);
+        let mut body = RequestBody::new(body, &head.headers);
         let (answered, method) = match self.own_answer(&head.method, head.uri.path(), &id).await {
             Some(answer) => {
                 body.drain().await;
@@ -290,8 +290,8 @@ mod tests {
                 method: head.method,
                 path: head.uri.path().to_owned(),
                 query: None,
+                body: RequestBody::new(body, &head.headers),
                 headers: head.headers,
-                body: RequestBody::new(body),
                 context: Context {
                     request_id: "r-1".to_owned(),
                     client: None,

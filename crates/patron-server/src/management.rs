@@ -121,7 +121,7 @@ pub(crate) struct NewKeyBody {
     pub(crate) expires: Option<String>,
     pub(crate) key: String,
     /// The last moment of the key in whose place it stands.
-    pub(crate) old_expires: Option<String>,
+    pub(crate) old_ends: Option<String>,
 }
 
 /// A key as commands show it.

@@ -8,6 +8,7 @@ use std::time::Duration;
 use patron::Patron;
 use patron::clock::{Clock, Timestamp};
 use patron::entropy::Entropy;
+use patron::ids::CustomerIds;
 use patron::installation::Mode;
 use patron::keys::RootKey;
 use patron::patron::{OpenError, Parts};
@@ -17,8 +18,8 @@ use patron::token::TokenPolicy;
 use crate::config::{InstallationSettings, Secret, ServeSettings};
 use crate::refusal::{Refusal, chain};
 use crate::root_key::{self, Found};
-use crate::stores::{self, Engine, OnGroup};
-use crate::system::{OsEntropy, SeededIds, SystemClock};
+use crate::stores::{self, Engine, OnGroup, Schema};
+use crate::system::{OsEntropy, SystemClock};
 use crate::wires::{Wires, wires};
 
 /// An installation that is open. It holds the lock of its data.
@@ -107,10 +108,14 @@ impl Opening<'_> {
 
     fn check_founding(&self) -> Result<(), Refusal> {
         let data = &self.installation.data;
-        if self.founding == Founding::Allowed || stores::database_file(data).is_file() {
+        if self.founding == Founding::Allowed {
             return Ok(());
         }
-        Err(no_data(data))
+        match stores::inspect(data) {
+            Ok(Schema::None) => Err(no_data(data)),
+            // What is wrong with it is said by the opening itself.
+            Ok(Schema::Behind | Schema::Current) | Err(_) => Ok(()),
+        }
     }
 
     /// Production does not put people's data where every user of the machine can reach it. What it
@@ -153,10 +158,7 @@ impl Opening<'_> {
         Parts {
             store,
             root,
-            id_entropy: match seed {
-                Some(seed) => Arc::new(SeededIds::new(seed)),
-                None => Arc::clone(&entropy),
-            },
+            ids: seed.map_or_else(CustomerIds::random, CustomerIds::seeded),
             entropy,
             tokens: serving.map_or_else(TokenPolicy::default, |settings| TokenPolicy {
                 lifetime: Duration::from_secs(settings.token_lifetime_s),

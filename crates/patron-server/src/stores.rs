@@ -7,7 +7,7 @@ use patron::clock::Timestamp;
 use patron::store::StoreError;
 use patron_store_sqlite::{Options, SqliteStore};
 
-pub(crate) use patron_store_sqlite::OpenError;
+pub(crate) use patron_store_sqlite::{OpenError, Schema};
 
 /// The engine behind an installation.
 pub(crate) type Engine = SqliteStore;
@@ -17,7 +17,12 @@ pub(crate) type OnGroup = Arc<dyn Fn(usize) + Send + Sync>;
 
 /// The file that is there once a store was opened in the data directory.
 pub(crate) fn database_file(data: &Path) -> PathBuf {
-    data.join("patron.db")
+    SqliteStore::database_file(data)
+}
+
+/// How far the store in the data directory is, found without changing anything.
+pub(crate) fn inspect(data: &Path) -> Result<Schema, OpenError> {
+    SqliteStore::inspect(data)
 }
 
 /// Opens the store in the data directory, and takes its lock. A new one is created.

@@ -60,8 +60,8 @@ fn create(connection: &Connection, customer: &SealedCustomer) -> Result<(), Stor
         connection,
         "INSERT INTO customer (merchant, number, version, created_ms, updated_ms, deleted_ms, \
          status, verification, index_generation, id_index, reference_index, email_search, \
-         phone_search, reference_search, name_search, history_head, schema, sealed) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18) \
+         phone_search, reference_search, name_search, history_head, schema, sealed, key_generation) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19) \
          ON CONFLICT DO NOTHING",
         customer_values(customer)?,
     )?;
@@ -101,7 +101,7 @@ fn replace(
         "UPDATE customer SET version = ?3, created_ms = ?4, updated_ms = ?5, deleted_ms = ?6, \
          status = ?7, verification = ?8, index_generation = ?9, id_index = ?10, \
          reference_index = ?11, email_search = ?12, phone_search = ?13, reference_search = ?14, \
-         name_search = ?15, history_head = ?16, schema = ?17, sealed = ?18 \
+         name_search = ?15, history_head = ?16, schema = ?17, sealed = ?18, key_generation = ?19 \
          WHERE merchant = ?1 AND number = ?2",
         customer_values(customer)?,
     )?;
@@ -152,13 +152,22 @@ fn find_taken(
 }
 
 fn put_entry(connection: &Connection, entry: &SealedEntry) -> Result<(), StoreError> {
-    let SealedEntry { header, sealed, digest, head: HistoryHead(head), change } = entry;
+    let SealedEntry {
+        header,
+        sealed,
+        digest,
+        head: HistoryHead(head),
+        change,
+        schema,
+        key_generation,
+    } = entry;
     let EntryHeader { merchant, number, version, happened, changed, at, actor_code } = header;
     let changed: Vec<u8> = changed.iter().map(|field| field.code()).collect();
     sql::execute(
         connection,
         "INSERT INTO history (merchant, number, version, happened, changed, at_ms, actor, sealed, \
-         digest, head, change_id) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+         digest, head, change_id, schema, key_generation) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
         params![
             merchant.get(),
             number.get(),
@@ -171,6 +180,8 @@ fn put_entry(connection: &Connection, entry: &SealedEntry) -> Result<(), StoreEr
             digest,
             head,
             change.as_bytes(),
+            schema,
+            key_generation,
         ],
     )?;
     Ok(())

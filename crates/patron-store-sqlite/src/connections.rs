@@ -65,7 +65,7 @@ pub(crate) fn open_writer(file: &Path, pages_max: Option<u32>) -> Result<Connect
 /// A connection has one user at a time, so SQLite's own lock around it is not needed.
 const COMMON_FLAGS: OpenFlags = OpenFlags::SQLITE_OPEN_NO_MUTEX;
 
-fn open_reader(file: &Path) -> rusqlite::Result<Connection> {
+pub(crate) fn open_reader(file: &Path) -> rusqlite::Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | COMMON_FLAGS;
     let connection = Connection::open_with_flags(file, flags)?;
     connection.busy_timeout(BUSY_TIMEOUT)?;

@@ -21,7 +21,7 @@ mod tokens;
 mod writer;
 
 use std::future::ready;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use patron::api_key::ApiKey;
@@ -42,6 +42,7 @@ use rusqlite::Connection;
 use crate::connections::Readers;
 use crate::errors::NotAnswering;
 use crate::lock::DirectoryLock;
+pub use crate::migrations::Schema;
 pub use crate::open_error::OpenError;
 use crate::writer::{Listeners, Moves, Writer};
 
@@ -97,7 +98,7 @@ impl SqliteStore {
     ) -> Result<Self, OpenError> {
         let Options { now, on_group, on_fatal } = options;
         let lock = DirectoryLock::take(directory)?;
-        let file = directory.join(DATABASE_FILE);
+        let file = Self::database_file(directory);
         // The file is made before SQLite opens it, so that nobody else can ever read it: its log and
         // shared memory take over its mode.
         drop(lock::open_private(&file).map_err(OpenError::at(&file))?);
@@ -107,6 +108,23 @@ impl SqliteStore {
         let listeners = Listeners { on_group, on_fatal };
         let writer = Writer::start(connection, listeners).map_err(OpenError::Thread)?;
         Ok(Self { readers: Readers::new(file), writer, _lock: lock })
+    }
+
+    /// How far the schema in `directory` is, found without changing anything.
+    ///
+    /// # Errors
+    /// When what lies there cannot be used, as [`SqliteStore::open`] would find.
+    pub fn inspect(directory: &Path) -> Result<Schema, OpenError> {
+        let file = Self::database_file(directory);
+        if !file.exists() {
+            return Ok(Schema::None);
+        }
+        migrations::inspect(&connections::open_reader(&file)?)
+    }
+
+    /// Where the database lies, or will lie, in a data directory.
+    pub fn database_file(directory: &Path) -> PathBuf {
+        directory.join(DATABASE_FILE)
     }
 
     /// The database file.

@@ -70,8 +70,8 @@ pub(crate) fn manage(connection: &Connection, change: &ManagementChange) -> Resu
         ManagementChange::RevokeKey { merchant, key, at } => {
             revoke_key(connection, *merchant, *key, *at)
         }
-        ManagementChange::RollKey { old, old_expires, new } => {
-            roll_key(connection, *old, *old_expires, new)
+        ManagementChange::RollKey { old, old_ends, new } => {
+            roll_key(connection, *old, *old_ends, new)
         }
     }
 }
@@ -163,7 +163,7 @@ fn create_key(connection: &Connection, key: &ApiKey) -> Result<(), StoreError> {
     if inserted == 0 { Err(StoreError::Duplicate(Unique::ApiKey)) } else { Ok(()) }
 }
 
-/// A key that was revoked before stays revoked from then.
+/// A key that was revoked from an earlier moment on stays so.
 fn revoke_key(
     connection: &Connection,
     merchant: MerchantNumber,
@@ -172,7 +172,7 @@ fn revoke_key(
 ) -> Result<(), StoreError> {
     let updated = sql::execute(
         connection,
-        "UPDATE api_key SET revoked_ms = coalesce(revoked_ms, ?3) \
+        "UPDATE api_key SET revoked_ms = min(coalesce(revoked_ms, ?3), ?3) \
          WHERE merchant = ?1 AND number = ?2",
         (merchant.get(), key.get(), at.as_ms()),
     )?;
@@ -184,7 +184,7 @@ fn revoke_key(
 fn roll_key(
     connection: &Connection,
     old: KeyNumber,
-    old_expires: Timestamp,
+    old_ends: Timestamp,
     new: &ApiKey,
 ) -> Result<(), StoreError> {
     let (merchant, created_ms) = (new.merchant.get(), new.created.as_ms());
@@ -200,8 +200,8 @@ fn roll_key(
     create_key(connection, new)?;
     sql::execute(
         connection,
-        "UPDATE api_key SET expires_ms = min(coalesce(expires_ms, ?2), ?2) WHERE number = ?1",
-        (old.get(), old_expires.as_ms()),
+        "UPDATE api_key SET revoked_ms = ?2 WHERE number = ?1",
+        (old.get(), old_ends.as_ms()),
     )?;
     Ok(())
 }

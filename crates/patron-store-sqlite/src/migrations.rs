@@ -39,25 +39,54 @@ pub(crate) fn check_origin(connection: &Connection) -> Result<(), OpenError> {
     if is_new || id == APPLICATION_ID { Ok(()) } else { Err(OpenError::Foreign) }
 }
 
+/// How far the schema of a data directory is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Schema {
+    /// There is none: no store was founded here.
+    None,
+    /// It is behind the program's. Opening the store brings it up to date.
+    Behind,
+    /// It is the program's own.
+    Current,
+}
+
+/// How far the schema is, found without changing anything.
+pub(crate) fn inspect(connection: &Connection) -> Result<Schema, OpenError> {
+    check_origin(connection)?;
+    let applied = list_applied(connection)?;
+    check_applied(&applied)?;
+    Ok(match applied.len() {
+        0 => Schema::None,
+        count if count < MIGRATIONS.len() => Schema::Behind,
+        _ => Schema::Current,
+    })
+}
+
 /// Brings the schema up to date.
 pub(crate) fn migrate(connection: &mut Connection, now: Timestamp) -> Result<(), OpenError> {
     let applied = list_applied(connection)?;
+    check_applied(&applied)?;
     for (number, migration) in (1..).zip(MIGRATIONS) {
-        match applied.iter().find(|applied| applied.number == number) {
-            Some(applied) if applied.checksum == migration.checksum() => {}
-            Some(_) => {
+        if !applied.iter().any(|applied| applied.number == number) {
+            run(connection, number, migration, now)?;
+        }
+    }
+    Ok(())
+}
+
+/// Refuses what another program, older or newer, made of the schema.
+fn check_applied(applied: &[Applied]) -> Result<(), OpenError> {
+    let known = |number| (1..).zip(MIGRATIONS).find(|(known, _)| *known == number);
+    for Applied { number, checksum } in applied {
+        match known(*number) {
+            None => return Err(OpenError::NewerSchema),
+            Some((number, migration)) if *checksum != migration.checksum() => {
                 return Err(OpenError::MigrationChanged { number, name: migration.name });
             }
-            None => run(connection, number, migration, now)?,
+            Some(_) => {}
         }
     }
-    match applied.iter().map(|applied| applied.number).max() {
-        Some(newest) if usize::try_from(newest).is_ok_and(|newest| newest <= MIGRATIONS.len()) => {
-            Ok(())
-        }
-        Some(_) => Err(OpenError::NewerSchema),
-        None => Ok(()),
-    }
+    Ok(())
 }
 
 fn list_applied(connection: &Connection) -> rusqlite::Result<Vec<Applied>> {

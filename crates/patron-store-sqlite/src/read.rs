@@ -106,7 +106,7 @@ pub(crate) fn list_history(
     sql::list(
         connection,
         "SELECT merchant, number, version, happened, changed, at_ms, actor, sealed, digest, head, \
-         change_id FROM history WHERE merchant = ?1 AND number = ?2 ORDER BY version",
+         change_id, schema, key_generation FROM history WHERE merchant = ?1 AND number = ?2 ORDER BY version",
         (merchant.get(), customer.get()),
         read_entry,
     )
@@ -208,7 +208,7 @@ pub(crate) fn check(connection: &Connection) -> Result<(), StoreError> {
 /// What SQLite finds wrong with its file; nothing when all is well.
 pub(crate) fn integrity(connection: &Connection) -> Result<Vec<String>, StoreError> {
     connection.pragma_update(None, "cell_size_check", true).map_err(from_sqlite)?;
-    let mut lines = sql::list(connection, "PRAGMA quick_check", [], |row| {
+    let mut lines = sql::list(connection, "PRAGMA integrity_check", [], |row| {
         row.get::<_, String>(0).map_err(from_sqlite)
     })?;
     connection.pragma_update(None, "cell_size_check", false).map_err(from_sqlite)?;

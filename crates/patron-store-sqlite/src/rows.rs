@@ -117,7 +117,8 @@ macro_rules! select_customer {
              c.status, c.verification, c.index_generation, c.id_index, c.reference_index, \
              c.email_search, c.phone_search, c.reference_search, c.name_search, c.history_head, \
              c.schema, c.sealed, k.generation, k.wrap_generation, k.wrapped \
-             FROM customer AS c LEFT JOIN customer_key AS k USING (merchant, number) ",
+             FROM customer AS c LEFT JOIN customer_key AS k ON k.merchant = c.merchant \
+             AND k.number = c.number AND k.generation = c.key_generation ",
             $rest
         )
     };
@@ -128,7 +129,7 @@ pub(crate) use select_customer;
 /// its own.
 pub(crate) fn customer_values(
     customer: &SealedCustomer,
-) -> Result<[ToSqlOutput<'_>; 18], StoreError> {
+) -> Result<[ToSqlOutput<'_>; 19], StoreError> {
     let SealedCustomer {
         merchant,
         number,
@@ -142,7 +143,7 @@ pub(crate) fn customer_values(
         history_head: HistoryHead(history_head),
         schema,
         sealed,
-        key: _,
+        key: WrappedCustomerKey { generation: key_generation, wrap_generation: _, wrapped: _ },
     } = customer;
     let Indexes {
         generation,
@@ -172,6 +173,7 @@ pub(crate) fn customer_values(
         blob(history_head),
         bound((*schema).into()),
         blob(sealed),
+        bound((*key_generation).into()),
     ])
 }
 
@@ -210,7 +212,8 @@ pub(crate) fn read_customer(row: &Row<'_>) -> Result<SealedCustomer, StoreError>
     })
 }
 
-/// Reads merchant, number, version, happened, changed, at_ms, actor, sealed, digest, head, change_id.
+/// Reads merchant, number, version, happened, changed, at_ms, actor, sealed, digest, head, change_id,
+/// schema, key_generation.
 pub(crate) fn read_entry(row: &Row<'_>) -> Result<SealedEntry, StoreError> {
     let mut columns = Columns::of(row, "history");
     Ok(SealedEntry {
@@ -229,6 +232,8 @@ pub(crate) fn read_entry(row: &Row<'_>) -> Result<SealedEntry, StoreError> {
         digest: columns.take("digest")?,
         head: HistoryHead(columns.take("head")?),
         change: ChangeId::from_bytes(columns.take("change_id")?),
+        schema: columns.take_number("schema")?,
+        key_generation: columns.take_number("key_generation")?,
     })
 }
 

@@ -44,10 +44,10 @@ impl Writer {
     pub(crate) fn start(connection: Connection, listeners: Listeners) -> std::io::Result<Self> {
         let (queue, waiting) = mpsc::channel(QUEUE_MAX);
         let is_stopped = Arc::new(AtomicBool::new(false));
-        let desk = Desk { connection, listeners, is_stopped: Arc::clone(&is_stopped) };
+        let committer = Committer { connection, listeners, is_stopped: Arc::clone(&is_stopped) };
         let thread = thread::Builder::new()
             .name("patron-writer".to_owned())
-            .spawn(move || desk.serve(waiting))?;
+            .spawn(move || committer.serve(waiting))?;
         let epoch = Arc::new(AtomicU64::new(0));
         Ok(Self { queue: Some(queue), thread: Some(thread), epoch, is_stopped })
     }
@@ -160,13 +160,13 @@ where
 }
 
 /// The writer's own side: what lives on its thread.
-struct Desk {
+struct Committer {
     connection: Connection,
     listeners: Listeners,
     is_stopped: Arc<AtomicBool>,
 }
 
-impl Drop for Desk {
+impl Drop for Committer {
     /// A writer that panics is a bug of ours; it must not look as if it were still writing.
     fn drop(&mut self) {
         self.is_stopped.store(true, Ordering::Release);
@@ -179,7 +179,7 @@ impl Drop for Desk {
     }
 }
 
-impl Desk {
+impl Committer {
     fn serve(self, mut waiting: mpsc::Receiver<Box<dyn Write>>) {
         while let Some(first) = waiting.blocking_recv() {
             let mut group = vec![first];

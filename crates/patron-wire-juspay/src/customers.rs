@@ -2,6 +2,7 @@
 
 use http::Method;
 use patron::Patron;
+use patron::access::OwnCustomer;
 use patron::commands::{Ensure, TokenWish, Written};
 use patron::customer::Customer;
 use patron::error::Error;
@@ -17,6 +18,14 @@ use crate::errors::{Failure, Refusal};
 use crate::fields::FieldName;
 use crate::route::Route;
 use crate::rules::{Wanted, bounded};
+
+/// Who holds the right to do what a route does.
+enum Holder<'a, Capability> {
+    /// The merchant's server, with this capability.
+    Key(Capability),
+    /// A customer's device.
+    Token(OwnCustomer<'a>),
+}
 
 /// Where get-or-create finds the reference.
 enum ReferenceIn<'a> {
@@ -111,15 +120,17 @@ async fn find_customer(
     id: &Option<String>,
 ) -> Result<Reply, Failure> {
     let (caller, rules) = auth::caller(patron, request, sender).await?;
+    let request_id = &request.context.request_id;
+    let caller = match caller {
+        Caller::Key(admitted) => Holder::Key(admitted.customer_reader(request_id)?),
+        Caller::Token(own) => Holder::Token(own),
+    };
     let said = Said::from_query(request)?;
     let wish = token_wish(&said).map_err(|field| Refusal::Wrong(vec![field]))?;
     let (customer, token) = match caller {
-        Caller::Key(admitted) => {
-            let reader = admitted.customer_reader(&request.context.request_id)?;
-            reader.find(named(id)?, wish).await?
-        }
+        Holder::Key(reader) => reader.find(named(id)?, wish).await?,
         // A token does not beget tokens: its end would mean nothing.
-        Caller::Token(own) => (own.find(named(id)?).await?, None),
+        Holder::Token(own) => (own.find(named(id)?).await?, None),
     };
     Ok(Reply::customer(&customer, token.as_ref(), rules.version))
 }
@@ -139,18 +150,20 @@ async fn update_customer(
     let (caller, rules) = auth::caller(patron, request, sender).await?;
     let request_id = request.context.request_id.clone();
     let caller = match caller {
-        Caller::Key(admitted) => Ok(admitted.customer_writer(&request_id)?),
-        Caller::Token(own) => Err(own),
+        Caller::Key(admitted) => Holder::Key(admitted.customer_writer(&request_id)?),
+        Caller::Token(own) => Holder::Token(own),
     };
     let wanted = Wanted::of(&Said::from_body(request).await?);
     let precondition = if_match(&request.headers);
     let decide = |stored: &Customer| wanted.edit(&rules, Some(stored)).map_err(Error::invalid);
     let outcome = match (&caller, named(id)) {
         (_, Err(not_found)) => Err(not_found),
-        (Ok(writer), Ok(id)) => {
+        (Holder::Key(writer), Ok(id)) => {
             writer.update(id, &precondition, decide).await.map_err(Failure::from)
         }
-        (Err(own), Ok(id)) => own.update(id, &precondition, decide).await.map_err(Failure::from),
+        (Holder::Token(own), Ok(id)) => {
+            own.update(id, &precondition, decide).await.map_err(Failure::from)
+        }
     };
     let customer = outcome.map_err(|failure| {
         // The body is checked before the customer's existence; but only a customer that is there

@@ -1,6 +1,8 @@
 //! Reading a request's body under a limit and in a bounded time.
 
 use bytes::{Bytes, BytesMut};
+use http::HeaderMap;
+use http::header::EXPECT;
 use http_body_util::BodyExt;
 use hyper::body::{Body, Incoming};
 use std::time::Duration;
@@ -30,12 +32,17 @@ pub enum BodyError {
 }
 
 /// A request's body, read at most once.
-pub struct RequestBody(Option<Incoming>);
+pub struct RequestBody {
+    incoming: Option<Incoming>,
+    /// Whether the client waits for leave to send it (`Expect: 100-continue`). Asking for the first
+    /// piece gives leave.
+    waits_for_leave: bool,
+}
 
 impl RequestBody {
-    /// The body of a request that just arrived.
-    pub const fn new(incoming: Incoming) -> Self {
-        Self(Some(incoming))
+    /// The body of a request that just arrived with these headers.
+    pub fn new(incoming: Incoming, headers: &HeaderMap) -> Self {
+        Self { incoming: Some(incoming), waits_for_leave: headers.contains_key(EXPECT) }
     }
 
     /// Reads the whole body. A second call finds it empty.
@@ -43,22 +50,25 @@ impl RequestBody {
     /// # Errors
     /// When it is too large, too late, or broke off.
     pub async fn read(&mut self, limits: Limits) -> Result<Bytes, BodyError> {
-        let Some(incoming) = &mut self.0 else {
+        let Some(incoming) = &mut self.incoming else {
             return Ok(Bytes::new());
         };
         let size_max = limits.body_size_max;
         if incoming.size_hint().lower() > u64::try_from(size_max).unwrap_or(u64::MAX) {
             return Err(BodyError::TooLarge);
         }
+        self.waits_for_leave = false;
         let deadline = Instant::now() + limits.body_time_max;
         let body = collect(incoming, size_max, deadline).await?;
-        self.0 = None;
+        self.incoming = None;
         Ok(body)
     }
 
     /// Reads and forgets what is left, within bounds. Called before an answer is sent.
     pub async fn drain(&mut self) {
-        let Some(mut incoming) = self.0.take() else {
+        let incoming = self.incoming.take().filter(|body| !body.is_end_stream());
+        // A body that was not invited is not sent either; the connection ends with the answer.
+        let Some(mut incoming) = incoming.filter(|_| !self.waits_for_leave) else {
             return;
         };
         let deadline = Instant::now() + DRAIN_TIME_MAX;

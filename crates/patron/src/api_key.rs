@@ -138,14 +138,19 @@ pub struct ApiKey {
     pub created: Timestamp,
     /// The first moment at which it no longer works.
     pub expires: Option<Timestamp>,
-    /// When it was revoked.
+    /// The first moment at which it is revoked. It lies ahead while the grace of a roll lasts.
     pub revoked: Option<Timestamp>,
 }
 
 impl ApiKey {
+    /// The first moment at which the key does not work any more, whichever way it ends.
+    pub fn end(&self) -> Option<Timestamp> {
+        self.expires.into_iter().chain(self.revoked).min()
+    }
+
     /// Whether the key works at `now`.
     pub fn is_in_force(&self, now: Timestamp) -> bool {
-        self.revoked.is_none() && self.expires.is_none_or(|expires| now < expires)
+        self.end().is_none_or(|end| now < end)
     }
 }
 

@@ -8,7 +8,7 @@ use crate::change::Change;
 use crate::clock::Timestamp;
 use crate::customer::{self, Birth, Customer, Decided, Precondition};
 use crate::error::{Error, Kind};
-use crate::ids::{CustomerId, CustomerNumber, KeyNumber, MerchantNumber};
+use crate::ids::{CustomerNumber, KeyNumber, MerchantNumber};
 use crate::keys::MerchantKeys;
 use crate::patron::{MerchantContext, Patron};
 use crate::profile::{Profile, ProfileEdit};
@@ -139,7 +139,7 @@ impl Desk<'_> {
             let birth = Birth {
                 merchant: self.merchant(),
                 number,
-                id: CustomerId::issue(&*self.patron.id_entropy),
+                id: self.patron.ids.issue(&*self.patron.entropy, number),
                 created_by: self.created_by(),
             };
             let (mut customer, changed) = customer::create(birth, profile.clone(), self.now)?;
@@ -149,8 +149,8 @@ impl Desk<'_> {
             customer.history_head = change.parts().entry.head;
             match self.apply(change).await {
                 Ok(()) => return Ok(Written { customer, token }),
-                // A seeded sandbox that was restarted meets its own ids again; a store that was restored
-                // in part may have counted its numbers back.
+                // Chance hardly brings an id twice, but a store that was restored in part may have
+                // counted its numbers back.
                 Err(StoreError::Duplicate(Unique::CustomerId | Unique::CustomerNumber)) => {}
                 Err(StoreError::Duplicate(Unique::CustomerReference)) => {
                     return Err(CreateError::ReferenceTaken);

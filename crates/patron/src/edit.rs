@@ -23,27 +23,3 @@ impl<T: Clone> Edit<T> {
         }
     }
 }
-
-impl<T> Edit<T> {
-    /// Whether the request said nothing about the field.
-    pub const fn is_keep(&self) -> bool {
-        matches!(self, Self::Keep)
-    }
-
-    /// The value that is set, if one is.
-    pub const fn set(&self) -> Option<&T> {
-        match self {
-            Self::Set(value) => Some(value),
-            Self::Keep | Self::Clear => None,
-        }
-    }
-
-    /// Keeps the state and maps the value.
-    pub fn map<U>(self, f: impl FnOnce(T) -> U) -> Edit<U> {
-        match self {
-            Self::Keep => Edit::Keep,
-            Self::Clear => Edit::Clear,
-            Self::Set(value) => Edit::Set(f(value)),
-        }
-    }
-}

@@ -4,7 +4,7 @@ use std::error::Error as StdError;
 use std::fmt;
 
 use crate::profile::Field;
-use crate::store::StoreError;
+use crate::store::{StoreError, Unique};
 
 type Source = Box<dyn StdError + Send + Sync>;
 
@@ -95,7 +95,16 @@ impl From<StoreError> for Error {
     /// A store's answer where the caller has no better reading of it.
     fn from(error: StoreError) -> Self {
         let kind = match &error {
-            StoreError::Duplicate(_) => Kind::AlreadyExists,
+            StoreError::Duplicate(
+                Unique::CustomerReference | Unique::MerchantId | Unique::ApiKey,
+            ) => Kind::AlreadyExists,
+            // What we choose ourselves, and chose twice.
+            StoreError::Duplicate(
+                Unique::CustomerId
+                | Unique::CustomerNumber
+                | Unique::ClientToken
+                | Unique::Installation,
+            ) => Kind::Internal,
             StoreError::Stale => Kind::Stale,
             StoreError::Missing => Kind::NotFound,
             StoreError::Unavailable(_) => Kind::Unavailable { retry_after_s: 1 },

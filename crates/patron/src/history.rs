@@ -3,7 +3,7 @@
 use crate::clock::Timestamp;
 use crate::framing::Framed;
 use crate::ids::{ChangeId, CustomerNumber, MerchantNumber};
-use crate::keys::MerchantKeys;
+use crate::keys::{Generation, MerchantKeys};
 use crate::profile::Field;
 
 /// What happened to a customer.
@@ -38,16 +38,6 @@ impl Happened {
             3 => Some(Self::Deleted),
             4 => Some(Self::Erased),
             _ => None,
-        }
-    }
-
-    /// The event's type in our own interfaces.
-    pub const fn event_type(self) -> &'static str {
-        match self {
-            Self::Created => "customer.created",
-            Self::Updated => "customer.updated",
-            Self::Deleted => "customer.deleted",
-            Self::Erased => "customer.erased",
         }
     }
 }
@@ -110,6 +100,10 @@ pub struct SealedEntry {
     pub head: HistoryHead,
     /// The change that wrote the entry.
     pub change: ChangeId,
+    /// Which form the sealed part has.
+    pub schema: u16,
+    /// The generation of the customer's key that sealed it.
+    pub key_generation: Generation,
 }
 
 /// The chain's value for an entry: HMAC(history key, previous ‖ header ‖ digest of the sealed part).
@@ -129,6 +123,15 @@ pub fn chain(
     HistoryHead(keys.history_mac(&message))
 }
 
+/// Whether a customer's history is expected to have its sealed parts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SealedParts {
+    /// All of them: the customer is there.
+    Kept,
+    /// None: the customer is erased, and the digests stand in for them.
+    Erased,
+}
+
 /// What is wrong with a chain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BrokenChain {
@@ -146,14 +149,16 @@ pub fn verify(
     entries: &[SealedEntry],
     head: HistoryHead,
     version: u64,
+    parts: SealedParts,
 ) -> Result<(), BrokenChain> {
     let mut previous = HistoryHead::GENESIS;
     let mut expected = 1;
     for entry in entries {
-        let digest_fits = entry
-            .sealed
-            .as_deref()
-            .is_none_or(|sealed| crate::crypto::sha256(sealed) == entry.digest);
+        let digest_fits = match (&entry.sealed, parts) {
+            (Some(sealed), SealedParts::Kept) => crate::crypto::sha256(sealed) == entry.digest,
+            (None, SealedParts::Erased) => true,
+            (Some(_), SealedParts::Erased) | (None, SealedParts::Kept) => false,
+        };
         let head = chain(keys, previous, &entry.header, &entry.digest);
         if entry.header.version != expected || !digest_fits || head != entry.head {
             return Err(BrokenChain { version: expected });

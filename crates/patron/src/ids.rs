@@ -1,8 +1,11 @@
 //! Identifiers: one type for each, made by `parse` or `issue`, never by hand.
 
 use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
 
+use crate::crypto::{KeyBytes, Mac};
 use crate::entropy::{Entropy, random_bytes, random_text};
+use crate::framing::Framed;
 use crate::pii::Pii;
 
 /// The store's number of a merchant, from 1. 32 bits, because a client auth token carries it.
@@ -78,6 +81,11 @@ impl CustomerId {
     const ALPHABET: &[u8] = b"abcdefghijklmnopqrstuvwxyz0123456789";
     const RANDOM_LENGTH: usize = 16;
 
+    /// The id that a seed gives to a number: the same for ever, and another for each number.
+    fn seeded(seed: &Mac, number: CustomerNumber) -> Self {
+        Self::issue(&SeededBytes { seed, number, blocks: AtomicU64::new(0) })
+    }
+
     /// A new id: about 82 bits that nobody can guess.
     pub fn issue(entropy: &dyn Entropy) -> Self {
         let random = random_text(entropy, Self::ALPHABET, Self::RANDOM_LENGTH);
@@ -92,6 +100,55 @@ impl CustomerId {
     /// The id as text; see [`Pii::reveal`].
     pub fn reveal(&self) -> &str {
         self.0.reveal()
+    }
+}
+
+/// Where new customers' ids come from.
+pub struct CustomerIds(IdSource);
+
+enum IdSource {
+    Random,
+    Seeded(Box<Mac>),
+}
+
+impl CustomerIds {
+    /// Ids that nobody can guess.
+    pub const fn random() -> Self {
+        Self(IdSource::Random)
+    }
+
+    /// Ids that follow from a seed and the customer's number, for tests in a sandbox. Since a number
+    /// is never given twice, neither is an id, whenever the program was started.
+    pub fn seeded(seed: u64) -> Self {
+        let mut key = KeyBytes::default();
+        let (_, tail) = key.split_at_mut(24);
+        tail.copy_from_slice(&seed.to_be_bytes());
+        Self(IdSource::Seeded(Box::new(Mac::new(&key))))
+    }
+
+    pub(crate) fn issue(&self, entropy: &dyn Entropy, number: CustomerNumber) -> CustomerId {
+        match &self.0 {
+            IdSource::Random => CustomerId::issue(entropy),
+            IdSource::Seeded(seed) => CustomerId::seeded(seed, number),
+        }
+    }
+}
+
+/// Bytes that follow from a seed and a number.
+struct SeededBytes<'a> {
+    seed: &'a Mac,
+    number: CustomerNumber,
+    blocks: AtomicU64,
+}
+
+impl Entropy for SeededBytes<'_> {
+    fn fill(&self, bytes: &mut [u8]) {
+        for chunk in bytes.chunks_mut(32) {
+            let block = self.blocks.fetch_add(1, Ordering::Relaxed);
+            let message = Framed::new("patron seeded id 1").number(self.number.get());
+            let random = self.seed.sign(&message.unsigned(block).finish());
+            chunk.iter_mut().zip(random).for_each(|(byte, random)| *byte = random);
+        }
     }
 }
 
@@ -156,6 +213,18 @@ mod tests {
             assert_eq!(rest.len(), 16);
             assert!(rest.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit()));
         }
+    }
+
+    #[test]
+    fn a_seed_gives_each_number_its_own_id_for_ever() {
+        let entropy = Counting(std::sync::atomic::AtomicU8::new(0));
+        let id = |seed, number| {
+            let number = CustomerNumber::new(number).unwrap();
+            CustomerIds::seeded(seed).issue(&entropy, number)
+        };
+        assert_eq!(id(7, 1), id(7, 1));
+        assert_ne!(id(7, 1), id(7, 2));
+        assert_ne!(id(7, 1), id(8, 1));
     }
 
     #[test]

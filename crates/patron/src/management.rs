@@ -58,7 +58,7 @@ fn no_such_merchant() -> Error {
 }
 
 fn no_such_key() -> Error {
-    Error::new(Kind::NotFound, "the merchant has no such key in force")
+    Error::new(Kind::NotFound, "the merchant has no such key in force, or it was rolled before")
 }
 
 fn checked_label(label: &str) -> Result<&str, Error> {
@@ -237,7 +237,9 @@ impl Console<'_> {
     ) -> Result<(ApiKey, ApiKeyText), Error> {
         let keys = self.list_keys(merchant).await?;
         let found = keys.into_iter().find(|listed| listed.key.number == old);
-        let found = found.filter(|listed| listed.key.is_in_force(self.now));
+        // A key in its grace has its successor already.
+        let found =
+            found.filter(|listed| listed.key.is_in_force(self.now) && listed.key.revoked.is_none());
         let old_key = found.ok_or_else(no_such_key)?.key;
         let lifetime_ms = |end: Timestamp| end.as_ms().saturating_sub(old_key.created.as_ms());
         let expires = old_key
@@ -245,9 +247,8 @@ impl Console<'_> {
             .map(|end| Timestamp::from_ms(self.now.as_ms().saturating_add(lifetime_ms(end))));
         let new = NewKey { label: old_key.label, scopes: old_key.scopes, expires };
         let (key, text) = self.make_key(old_key.merchant, new, None).await?;
-        let latest = self.now.after(grace);
-        let old_expires = old_key.expires.map_or(latest, |expires| expires.min(latest));
-        let change = ManagementChange::RollKey { old, old_expires, new: key.clone() };
+        let old_ends = self.now.after(grace);
+        let change = ManagementChange::RollKey { old, old_ends, new: key.clone() };
         match self.patron.store.manage(change).await {
             Ok(()) => Ok((key, text)),
             Err(StoreError::Missing) => Err(no_such_key()),

@@ -7,7 +7,7 @@ use crate::clock::Timestamp;
 use crate::crypto::DoesNotOpen;
 use crate::entropy::Entropy;
 use crate::error::Error;
-use crate::ids::MerchantNumber;
+use crate::ids::{CustomerIds, MerchantNumber};
 use crate::installation::{Installation, Mode};
 use crate::keys::{DeploymentKeys, KeyOwner, MerchantKeys, RootKey};
 use crate::merchant::Merchant;
@@ -23,8 +23,8 @@ pub struct Parts {
     pub root: RootKey,
     /// For keys, nonces and tokens: the operating system's generator.
     pub entropy: Arc<dyn Entropy>,
-    /// For customers' public ids only; a sandbox may steer it.
-    pub id_entropy: Arc<dyn Entropy>,
+    /// Where customers' public ids come from; a sandbox may steer it.
+    pub ids: CustomerIds,
     /// How long and how often client auth tokens work.
     pub tokens: TokenPolicy,
     /// What the caller takes the store for.
@@ -36,12 +36,11 @@ pub struct Patron {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) root: RootKey,
     pub(crate) entropy: Arc<dyn Entropy>,
-    pub(crate) id_entropy: Arc<dyn Entropy>,
+    pub(crate) ids: CustomerIds,
     pub(crate) tokens: TokenPolicy,
     pub(crate) deployment: DeploymentKeys,
     pub(crate) numbers: Numbers,
     pub(crate) remembered: Remembered,
-    installation: Installation,
 }
 
 /// A merchant with its keys unwrapped.
@@ -82,7 +81,7 @@ impl Patron {
     /// When the store was born in another mode, the root key does not fit, or the store does not
     /// answer.
     pub async fn open(parts: Parts, now: Timestamp) -> Result<Self, OpenError> {
-        let Parts { store, root, entropy, id_entropy, tokens, mode } = parts;
+        let Parts { store, root, entropy, ids, tokens, mode } = parts;
         let installation = match store.find_installation().await? {
             Some(installation) => installation,
             None => found(&*store, &root, &*entropy, Installation { mode, created: now }).await?,
@@ -96,18 +95,12 @@ impl Patron {
             store,
             root,
             entropy,
-            id_entropy,
+            ids,
             tokens,
             deployment,
             numbers: Numbers::default(),
             remembered: Remembered::default(),
-            installation,
         })
-    }
-
-    /// The record of the store's birth.
-    pub const fn installation(&self) -> Installation {
-        self.installation
     }
 
     /// Whether requests can be answered now.

@@ -122,11 +122,12 @@ fn place(row: &SealedCustomer) -> Vec<u8> {
         .finish()
 }
 
-fn entry_place(header: &EntryHeader, generation: Generation) -> Vec<u8> {
+fn entry_place(header: &EntryHeader, schema: u16, generation: Generation) -> Vec<u8> {
     Framed::new("patron history sealed 1")
         .unsigned(header.merchant.get().into())
         .number(header.number.get())
         .unsigned(header.version)
+        .unsigned(schema.into())
         .unsigned(generation.into())
         .finish()
 }
@@ -145,11 +146,7 @@ pub(crate) fn open(keys: &MerchantKeys, row: SealedCustomer) -> Result<Opened, S
     }
     let cipher = keys.unwrap_customer_key(row.number, &row.key)?;
     let plain = cipher.cipher.open(&place(&row), &row.sealed)?;
-    if row.schema != SCHEMA {
-        return Err(SealError::UnknownForm(row.schema));
-    }
-    let record: RecordV1 =
-        postcard::from_bytes(&plain).map_err(|_| SealError::UnknownForm(row.schema))?;
+    let record: RecordV1 = decoded(row.schema, &plain)?;
     let RecordV1 { id, created_by, profile } = record;
     let customer = Customer {
         merchant: row.merchant,
@@ -195,11 +192,13 @@ pub fn open_entry(
     let Some(sealed) = &entry.sealed else {
         return Ok(None);
     };
+    if entry.key_generation != customer_key.generation {
+        return Err(SealError::DoesNotOpen);
+    }
     let key = keys.unwrap_customer_key(entry.header.number, customer_key)?;
-    let place = entry_place(&entry.header, customer_key.generation);
+    let place = entry_place(&entry.header, entry.schema, entry.key_generation);
     let plain = key.cipher.open(&place, sealed)?;
-    let entry: EntryV1 =
-        postcard::from_bytes(&plain).map_err(|_| SealError::UnknownForm(SCHEMA))?;
+    let entry: EntryV1 = decoded(entry.schema, &plain)?;
     let EntryV1 { before, after, actor_number, address, request_id, reason } = entry;
     Ok(Some(OpenedEntry {
         before: before.into_profile()?,
@@ -333,15 +332,20 @@ impl Sealer<'_> {
             request_id: self.actor.request_id.clone(),
             reason: None,
         };
-        let sealed = cipher.cipher.seal(
-            self.entropy,
-            &entry_place(&header, generation),
-            &encoded(&record)?,
-        )?;
+        let place = entry_place(&header, SCHEMA, generation);
+        let sealed = cipher.cipher.seal(self.entropy, &place, &encoded(&record)?)?;
         let digest = sha256(&sealed);
         // `after` still carries the head of the entry before this one.
         let head = chain(self.keys, after.history_head, &header, &digest);
-        Ok(SealedEntry { header, sealed: Some(sealed), digest, head, change })
+        Ok(SealedEntry {
+            header,
+            sealed: Some(sealed),
+            digest,
+            head,
+            change,
+            schema: SCHEMA,
+            key_generation: generation,
+        })
     }
 
     fn seal_customer(
@@ -396,6 +400,15 @@ struct Step<'a> {
     before: &'a Profile,
     after: &'a Customer,
     changed: Vec<Field>,
+}
+
+/// Reads a record by its form. The next form gets an arm of its own, which makes the newest record
+/// of the older one.
+fn decoded<T: serde::de::DeserializeOwned>(schema: u16, plain: &[u8]) -> Result<T, SealError> {
+    match schema {
+        1 => postcard::from_bytes(plain).map_err(|_| SealError::UnknownForm(schema)),
+        unknown => Err(SealError::UnknownForm(unknown)),
+    }
 }
 
 fn encoded(record: &impl serde::Serialize) -> Result<zeroize::Zeroizing<Vec<u8>>, SealError> {

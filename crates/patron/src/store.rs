@@ -136,7 +136,7 @@ pub enum ManagementChange {
     /// merchant.
     CreateKey(ApiKey),
     /// The key stops working at `at`. `Missing` when the merchant has no such key. A key that was
-    /// revoked before stays revoked from then.
+    /// revoked from an earlier moment on stays so.
     RevokeKey {
         /// Whose key it is.
         merchant: MerchantNumber,
@@ -145,13 +145,13 @@ pub enum ManagementChange {
         /// From when on.
         at: Timestamp,
     },
-    /// A new key takes the place of an old one, which works until `old_expires` at the latest.
-    /// `Missing` when the merchant has no such key in force.
+    /// A new key takes the place of an old one, which is revoked from `old_ends` on. `Missing` when
+    /// the merchant has no such key in force, or it was revoked or rolled before.
     RollKey {
         /// The old key.
         old: KeyNumber,
-        /// The last moment of the old key; never later than its own expiry.
-        old_expires: Timestamp,
+        /// From when on the old key is revoked: the end of the grace.
+        old_ends: Timestamp,
         /// The new key.
         new: ApiKey,
     },

@@ -16,6 +16,7 @@ use crate::management::{Command, Failure, Findings, Report, execute};
 use crate::opening::{self, Founding, NotOpened, Opened, Opening};
 use crate::refusal::Refusal;
 use crate::root_key::Found;
+use crate::stores::Schema;
 use crate::system::SystemClock;
 use crate::{logs, output, root_key, stores, tls};
 
@@ -173,10 +174,14 @@ fn check_directory(diagnosis: &mut Diagnosis, place: Place<'_>) -> bool {
 async fn check_data(diagnosis: &mut Diagnosis, place: Place<'_>, settings: &ServeSettings) {
     let data = &place.installation.data;
     let database = stores::database_file(data);
-    let is_founded = database.is_file();
+    let is_founded = !stores::inspect(data).is_ok_and(|schema| schema == Schema::None);
     let has_root_key = check_root_key(diagnosis, place, is_founded);
     if !is_founded {
         diagnosis.ok("there is no database yet: `patron serve` makes it");
+        return;
+    }
+    if stores::inspect(data).is_ok_and(|schema| schema == Schema::Behind) {
+        diagnosis.warning("the database is an older version's: the next `patron serve` updates it");
         return;
     }
     if mode_of(&database).is_some_and(|mode| mode & 0o077 != 0) {
@@ -268,7 +273,7 @@ async fn check_contents(
 ) {
     match inform(informant, data, Command::CheckIntegrity).await {
         Ok(Report::Broken(broken)) if broken.is_empty() => {
-            diagnosis.ok("the database is whole");
+            diagnosis.ok("the database file is whole and its indexes fit its tables");
         }
         Ok(Report::Broken(broken)) => {
             for one in broken {

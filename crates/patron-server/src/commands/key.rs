@@ -106,8 +106,8 @@ fn new_key(key: &NewKeyBody) -> String {
         "Merchant {}, API key {}  (number {}, shown this once)\n",
         key.merchant, key.key, key.number
     );
-    if let Some(old_expires) = &key.old_expires {
-        text.push_str(&format!("The old key works until {old_expires}\n"));
+    if let Some(old_ends) = &key.old_ends {
+        text.push_str(&format!("The old key works until {old_ends}\n"));
     }
     text
 }

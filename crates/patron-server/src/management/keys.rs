@@ -84,8 +84,8 @@ pub(super) async fn roll(
     let (key, shown) = console.roll_key(&id, old, Duration::from_secs(grace_s)).await?;
     let keys = console.list_keys(&id).await?;
     let old = keys.into_iter().find(|listed| listed.key.number == old);
-    let old_expires = old.and_then(|listed| listed.key.expires);
-    Ok(Report::NewKey(new_body(merchant, &key, &shown, old_expires)))
+    let old_ends = old.and_then(|listed| listed.key.end());
+    Ok(Report::NewKey(new_body(merchant, &key, &shown, old_ends)))
 }
 
 /// What `doctor` wants to know.
@@ -102,7 +102,7 @@ pub(super) async fn check(opened: &Opened, now: Timestamp) -> Result<Report, Fai
         }
         let soon = now.after(SOON);
         for ListedKey { key, .. } in in_force() {
-            if let Some(expires) = key.expires.filter(|expires| *expires < soon) {
+            if let Some(expires) = key.end().filter(|end| *end < soon) {
                 let expires = text(expires);
                 findings.expiring.push((id.clone(), key.number.get(), expires));
             }
@@ -118,7 +118,7 @@ fn new_body(
     merchant: &str,
     key: &ApiKey,
     shown: &ApiKeyText,
-    old_expires: Option<Timestamp>,
+    old_ends: Option<Timestamp>,
 ) -> NewKeyBody {
     NewKeyBody {
         merchant: merchant.to_owned(),
@@ -127,21 +127,19 @@ fn new_body(
         scopes: scope_names(&key.scopes),
         expires: key.expires.map(text),
         key: shown.expose().to_owned(),
-        old_expires: old_expires.map(text),
+        old_ends: old_ends.map(text),
     }
 }
 
 fn body(listed: ListedKey, standing: Standing, now: Timestamp) -> KeyBody {
     let ListedKey { key, last_used } = listed;
-    let state = if key.revoked.is_some() {
-        "revoked"
-    } else if !key.is_in_force(now) {
-        "expired"
-    } else {
-        match standing {
-            Standing::Active => "in force",
-            Standing::Suspended => "suspended",
-        }
+    let state = match (key.is_in_force(now), standing) {
+        (false, _) if key.revoked.is_some_and(|revoked| revoked <= now) => "revoked",
+        (false, _) => "expired",
+        (true, Standing::Suspended) => "suspended",
+        // It was rolled, and works until its grace ends.
+        (true, Standing::Active) if key.revoked.is_some() => "in grace",
+        (true, Standing::Active) => "in force",
     };
     let ApiKey {
         number,

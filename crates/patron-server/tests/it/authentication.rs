@@ -132,7 +132,10 @@ fn a_key_without_the_scope_is_forbidden() {
         is_refused(&refusal, 403, "forbidden");
         assert_eq!(call.basic(allowed).send(&server).status, 200, "{method} {path}");
     }
-    // The scope is looked at before the body and before the customer.
+    // The scope is looked at before the query, the body and the customer.
+    for target in ["/customers/nobody?a=%zz", "/customers?a=%zz"] {
+        is_refused(&Call::get(target).basic(&writer).send(&server), 403, "forbidden");
+    }
     let call = Call::post("/customers/nobody").basic(&reader).json("{");
     is_refused(&call.send(&server), 403, "forbidden");
     assert_eq!(customer["id"], read(&server)["id"]);

@@ -361,6 +361,20 @@ fn a_client_may_ask_before_it_sends_the_body() {
     assert_eq!(connection.reply().status, 200);
 }
 
+/// Nobody is invited to send what is refused anyway.
+#[test]
+fn a_body_that_is_refused_is_not_asked_for() {
+    let server = server();
+    let too_large = create_call(&server).header("Content-Length", "500000000");
+    let uninvited = Call::post("/customers").header("Content-Length", "500000000");
+    for (call, status) in [(too_large, 413), (uninvited, 401)] {
+        let mut connection = Connection::open(&server);
+        connection.send_head(&call.header("Expect", "100-continue"));
+        assert_eq!(connection.reply().status, status);
+        assert!(connection.ends(), "what comes next could only be the body");
+    }
+}
+
 #[test]
 fn requests_sent_at_once_are_answered_in_their_order() {
     let server = server();

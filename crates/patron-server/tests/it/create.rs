@@ -1,5 +1,6 @@
 //! Creating customers: `POST /customers`.
 
+use patron_testkit::server::Server;
 use patron_testkit::shape;
 use serde_json::{Value, json};
 
@@ -257,14 +258,24 @@ fn the_default_country_code_is_the_merchants() {
     assert_eq!(create(&server, LEAST)["mobile_country_code"], "65");
 }
 
+/// The ids of two customers that were not there before.
+fn two_ids(server: &Server) -> [String; 2] {
+    ["a", "b"].map(|name| {
+        let form = format!("object_reference_id={name}{}&mobile_number=1", server.id());
+        text(&create(server, &form), "id").to_owned()
+    })
+}
+
+/// Also over a restart: an id follows from the customer's number, which is never given twice.
 #[test]
 fn a_seed_makes_ids_predictable() {
     let ids = || {
-        let server = launch().with("--sandbox-seed").with("7").start();
-        let customer = |reference: &str| {
-            create(&server, &format!("object_reference_id={reference}&mobile_number=1"))
-        };
-        [customer("a"), customer("b")].map(|customer| text(&customer, "id").to_owned())
+        let mut server = launch().with("--sandbox-seed").with("7").start();
+        let first = two_ids(&server);
+        server.restart();
+        let again = two_ids(&server);
+        assert!(first.iter().all(|id| !again.contains(id)), "{first:?} {again:?}");
+        first
     };
     let first = ids();
     assert_eq!(first, ids());

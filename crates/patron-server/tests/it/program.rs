@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::Write as _;
-use std::net::TcpStream;
+use std::net::{TcpListener, TcpStream};
 use std::process::Command;
 use std::time::Duration;
 
@@ -190,8 +190,13 @@ fn metrics_count_requests_by_route_and_status() {
 
 #[test]
 fn metrics_can_have_their_own_address() {
-    let server = launch().with("--metrics-listen").with("127.0.0.1:0").start();
+    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let server = launch().with("--metrics-listen").with(free.to_string()).start();
     assert_eq!(Call::get("/metrics").send(&server).status, 404);
+    let metrics = Call::get("/metrics").send(free);
+    assert!(metrics.text().contains("patron_requests_total"), "{}", metrics.text());
+    assert_eq!(Call::get("/readyz").send(free).status, 200);
+    assert_eq!(Call::get("/customers").send(free).status, 404, "there are no wires here");
 }
 
 #[test]
@@ -368,4 +373,10 @@ fn the_doctor_finds_nothing_wrong_with_a_new_installation() {
     let nowhere = launch();
     let outcome = nowhere.manage(&["doctor"]);
     assert!(!nowhere.data().exists(), "it changes nothing: {outcome:?}");
+    let half = launch();
+    fs::create_dir(half.data()).unwrap();
+    let database = half.data().join("patron.db");
+    fs::write(&database, "").unwrap();
+    let outcome = half.manage(&["doctor"]);
+    assert_eq!(fs::metadata(&database).unwrap().len(), 0, "it changes nothing: {outcome:?}");
 }

@@ -33,6 +33,11 @@ fn an_unknown_setting_is_refused_wherever_it_stands() {
     assert!(refusal.refused().contains("--lisen"), "{refusal:?}");
     let refusal = launch().with_variable("PATRON_LISEN", "x").try_start().unwrap_err();
     assert!(refusal.refused().contains("PATRON_LISEN"), "{refusal:?}");
+    // What Kubernetes tells of a service named `patron` is no setting of ours.
+    let told = [("PATRON_SERVICE_HOST", "10.0.0.1"), ("PATRON_PORT_80_TCP", "tcp://10.0.0.1:80")];
+    let told =
+        told.iter().fold(launch(), |launch, (name, value)| launch.with_variable(name, *value));
+    drop(told.start());
     let launch = launch();
     let file = launch.directory().join("patron.toml");
     fs::write(&file, "token-uses = 2\nlisen = \"127.0.0.1:0\"\n").unwrap();

@@ -96,6 +96,7 @@ CREATE TABLE customer (
     history_head     BLOB    NOT NULL CHECK (length(history_head) = 32),
     schema           INTEGER NOT NULL, -- which form the sealed record has
     sealed           BLOB    NOT NULL,
+    key_generation   INTEGER NOT NULL, -- of the customer's key that sealed it
     PRIMARY KEY (merchant, number)
 ) STRICT, WITHOUT ROWID;
 
@@ -123,7 +124,7 @@ CREATE TABLE customer_key (
     generation      INTEGER NOT NULL,
     wrap_generation INTEGER NOT NULL, -- of the merchant's key that wraps this one
     wrapped         BLOB    NOT NULL,
-    PRIMARY KEY (merchant, number)
+    PRIMARY KEY (merchant, number, generation)
 ) STRICT, WITHOUT ROWID;
 
 -- What happened to each customer, chained by a keyed hash, one entry for each version.
@@ -139,13 +140,15 @@ CREATE TABLE history (
     digest    BLOB    NOT NULL CHECK (length(digest) = 32), -- SHA-256 of what was sealed
     head      BLOB    NOT NULL CHECK (length(head) = 32),
     change_id BLOB    NOT NULL CHECK (length(change_id) = 16), -- tells a change that comes twice
+    schema         INTEGER NOT NULL, -- which form the sealed part has
+    key_generation INTEGER NOT NULL, -- of the customer's key that sealed it
     PRIMARY KEY (merchant, number, version)
 ) STRICT, WITHOUT ROWID;
 
--- Events that are still to be told to those who listen, in the order of their commits. An event
--- holds ids only.
+-- What is told to those who listen, in the order of the commits. An event holds numbers only, and
+-- stays when it was told, so that it can be told again.
 CREATE TABLE outbox (
-    id       INTEGER PRIMARY KEY,
+    id       INTEGER PRIMARY KEY AUTOINCREMENT, -- never used twice
     merchant INTEGER NOT NULL,
     number   INTEGER NOT NULL,
     version  INTEGER NOT NULL,

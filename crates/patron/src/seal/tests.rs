@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::customer::{self, Birth, Decided, Precondition};
 use crate::edit::Edit;
-use crate::history::{BrokenChain, verify};
+use crate::history::{BrokenChain, SealedParts, verify};
 use crate::keys::tests::{TestEntropy, merchant_keys};
 use crate::pii::Pii;
 use crate::profile::{
@@ -205,6 +205,12 @@ fn history_holds_old_and_new_values_and_who_it_was() {
     let moved =
         SealedEntry { header: EntryHeader { version: 3, ..entry.header.clone() }, ..entry.clone() };
     assert!(open_entry(&merchant_keys(1), &first.key, &moved).is_err());
+    for other in [
+        SealedEntry { schema: 2, ..entry.clone() },
+        SealedEntry { key_generation: 2, ..entry.clone() },
+    ] {
+        assert!(open_entry(&merchant_keys(1), &first.key, &other).is_err());
+    }
 }
 
 #[test]
@@ -240,7 +246,7 @@ fn a_chain_that_was_touched_does_not_verify() {
     let entries = [&first, &second, &third].map(|change| change.parts().entry.clone());
     let head = third.parts().customer.history_head;
     let keys = merchant_keys(1);
-    let check = |entries: &[SealedEntry]| verify(&keys, entries, head, 3);
+    let check = |entries: &[SealedEntry]| verify(&keys, entries, head, 3, SealedParts::Kept);
     assert_eq!(check(&entries), Ok(()));
 
     let broken_at = |version| Err(BrokenChain { version });
@@ -258,12 +264,21 @@ fn a_chain_that_was_touched_does_not_verify() {
     let mut changed = entries.clone();
     changed[0].sealed.as_mut().unwrap()[20] ^= 1;
     assert_eq!(check(&changed), broken_at(1), "another sealed part");
-    assert!(verify(&merchant_keys(2), &entries, head, 3).is_err(), "another merchant's key");
+    let other = verify(&merchant_keys(2), &entries, head, 3, SealedParts::Kept);
+    assert!(other.is_err(), "another merchant's key");
 
     // Erasing drops the sealed parts and keeps their digests: the chain still verifies.
-    let mut erased = entries;
+    let mut erased = entries.clone();
     erased.iter_mut().for_each(|entry| entry.sealed = None);
-    assert_eq!(check(&erased), Ok(()));
+    let check_erased =
+        |entries: &[SealedEntry]| verify(&keys, entries, head, 3, SealedParts::Erased);
+    assert_eq!(check_erased(&erased), Ok(()));
+    assert_eq!(
+        check(&erased),
+        broken_at(1),
+        "nobody erases the values of a customer that is there"
+    );
+    assert_eq!(check_erased(&entries), broken_at(1), "nothing is left of one that is erased");
 }
 
 #[test]
