@@ -29,6 +29,7 @@ use crate::refusal::{Refusal, chain};
 use crate::sandbox;
 use crate::system::{OsEntropy, SystemClock};
 use crate::tls;
+use crate::wires;
 
 /// How often it is written down which keys were used.
 const KEY_USES_EVERY: Duration = Duration::from_secs(5);
@@ -203,7 +204,8 @@ impl<'a> App<'a> {
             },
         )?;
         let reachable = format!("{scheme}://{}", reachable(address));
-        Ok(first + &sandbox::greeting(&key, &reachable, data))
+        let examples = wires::examples(&self.opened.wires);
+        Ok(first + &sandbox::greeting(&key, &reachable, data, examples))
     }
 }
 

@@ -186,6 +186,7 @@ impl ServeSettings {
 }
 
 /// Reads the command line, the environment and the file.
+#[expect(clippy::disallowed_methods, reason = "this is where the command line is read")]
 pub(crate) fn read() -> Result<Invocation, Refusal> {
     let line = CommandLine::command();
     let environment = read_environment(&line)?;

@@ -276,6 +276,10 @@ mod tests {
             plain(StatusCode::INTERNAL_SERVER_ERROR, "in its own words", "(broken)", id)
         }
 
+        fn example(&self) -> &'static str {
+            "/"
+        }
+
         fn settings(&self) -> &'static [Setting] {
             &[]
         }

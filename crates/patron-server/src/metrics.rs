@@ -49,7 +49,7 @@ impl Metrics {
         let connections = Gauge::default();
         registry.register(
             "patron_store_group_size",
-            "Changes that the store made durable together",
+            "Writes that the store made durable together",
             group_size.clone(),
         );
         registry.register("patron_connections", "Open connections", connections.clone());

@@ -67,10 +67,15 @@ fn merchant() -> Result<MerchantId, Error> {
 }
 
 /// What the sandbox prints below its address.
-pub(crate) fn greeting(key: &SandboxKey, url: &str, data: &Path) -> String {
+pub(crate) fn greeting(
+    key: &SandboxKey,
+    url: &str,
+    data: &Path,
+    examples: impl Iterator<Item = &'static str>,
+) -> String {
     let new_key = format!("patron key create {MERCHANT}{}", data_flag(data));
     match key {
-        SandboxKey::First(text) => first_key(text.expose(), url),
+        SandboxKey::First(text) => first_key(text.expose(), url, examples),
         SandboxKey::Added => format!(
             "The key of --sandbox-api-key was added to merchant {MERCHANT}\n\
              For another key: {new_key}\n"
@@ -87,16 +92,12 @@ pub(crate) fn greeting(key: &SandboxKey, url: &str, data: &Path) -> String {
     }
 }
 
-fn first_key(key: &str, url: &str) -> String {
+fn first_key(key: &str, url: &str, examples: impl Iterator<Item = &'static str>) -> String {
     // Nobody has a certificate for an address of this machine that curl would believe.
     let trust = if url.starts_with("https:") { "-k " } else { "" };
-    format!(
-        "Merchant {MERCHANT}, API key {key}  (shown this once)\n\
-         Try:\n  \
-         curl {trust}-u {key}: {url}/customers -d object_reference_id=customer@gmail.com \
-         -d mobile_number=99887766 -d email_address=customer@gmail.com -d first_name=Jon \
-         -d last_name=Snow\n"
-    )
+    let lines: String =
+        examples.map(|example| format!("  curl {trust}-u {key}: {url}{example}\n")).collect();
+    format!("Merchant {MERCHANT}, API key {key}  (shown this once)\nTry:\n{lines}")
 }
 
 /// The flag that names the data directory, unless it is the usual one.
@@ -122,17 +123,23 @@ mod tests {
         let key = "0123456789ABCDEF0123456789ABCDEF";
         let key = SandboxKey::First(ApiKeyText::parse(key).unwrap());
         assert_eq!(
-            greeting(&key, "http://127.0.0.1:8080", Path::new(DATA_DEFAULT)),
+            greeting(
+                &key,
+                "http://127.0.0.1:8080",
+                Path::new(DATA_DEFAULT),
+                ["/a -d b=c", "/d"].into_iter()
+            ),
             "Merchant testaccount, API key 0123456789ABCDEF0123456789ABCDEF  (shown this once)\n\
-             Try:\n  curl -u 0123456789ABCDEF0123456789ABCDEF: http://127.0.0.1:8080/customers \
-             -d object_reference_id=customer@gmail.com -d mobile_number=99887766 \
-             -d email_address=customer@gmail.com -d first_name=Jon -d last_name=Snow\n"
+             Try:\n  curl -u 0123456789ABCDEF0123456789ABCDEF: http://127.0.0.1:8080/a -d b=c\n  \
+             curl -u 0123456789ABCDEF0123456789ABCDEF: http://127.0.0.1:8080/d\n"
         );
     }
 
     #[test]
     fn later_starts_tell_how_to_make_a_key() {
-        let say = |data: &str| greeting(&SandboxKey::Known, "http://x", Path::new(data));
+        let say = |data: &str| {
+            greeting(&SandboxKey::Known, "http://x", Path::new(data), std::iter::empty())
+        };
         assert_eq!(say(DATA_DEFAULT), "For a new key: patron key create testaccount\n");
         assert!(say("/tmp/x y").ends_with("testaccount --data '/tmp/x y'\n"));
         assert!(say("/tmp/x").ends_with("testaccount --data /tmp/x\n"));

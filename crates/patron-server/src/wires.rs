@@ -15,6 +15,11 @@ pub(crate) fn wires(patron: &Arc<Patron>) -> Wires {
     Arc::new([juspay])
 }
 
+/// Requests to try the wires with, as curl takes them behind an address.
+pub(crate) fn examples(wires: &Wires) -> impl Iterator<Item = &'static str> {
+    wires.iter().map(|wire| wire.example())
+}
+
 /// What merchants can set, over all wires.
 pub(crate) fn settings(wires: &Wires) -> impl Iterator<Item = &'static Setting> {
     wires.iter().flat_map(|wire| wire.settings())

@@ -122,6 +122,10 @@ impl Launch {
     }
 
     /// The program without arguments, in the directory beside its data, in a clean environment.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "what a test starts finds its tools where it did"
+    )]
     pub fn command(&self) -> Command {
         let mut words = self.wrapper.iter();
         let mut command = match words.next() {

@@ -77,6 +77,11 @@ impl Wire for Juspay {
         Sender::new(context).answer(Route::BROKEN_TEMPLATE, outcome)
     }
 
+    fn example(&self) -> &'static str {
+        "/customers -d object_reference_id=customer@gmail.com -d mobile_number=99887766 \
+         -d email_address=customer@gmail.com -d first_name=Jon -d last_name=Snow"
+    }
+
     fn settings(&self) -> &'static [Setting] {
         SETTINGS
     }

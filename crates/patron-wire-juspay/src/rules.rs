@@ -66,6 +66,24 @@ impl Rules {
             && text.chars().all(|c| documented(c) || (self.has_unicode_names && unicode(c)))
     }
 
+    /// What a request does to a field whose stored value is `old`.
+    fn judge(
+        &self,
+        field: Field,
+        said: &Presence,
+        old: Option<&Pii<String>>,
+    ) -> Result<Edit<Pii<String>>, Field> {
+        match said {
+            Presence::Absent => Ok(Edit::Keep),
+            Presence::Wrong => Err(field),
+            Presence::Text(text) if old.is_some_and(|old| old.reveal() == text) => Ok(Edit::Keep),
+            Presence::Text(text) => {
+                let name = FieldName::of(field).ok_or(field)?;
+                self.read(name, text).map_err(|_| field)
+            }
+        }
+    }
+
     /// What a value does to a field: a new value, or a cleared one where the value is empty.
     fn read(&self, field: FieldName, text: &str) -> Result<Edit<Pii<String>>, FieldName> {
         let (is_allowed, value) = match field {
@@ -184,56 +202,43 @@ impl Wanted {
     ) -> Result<ProfileEdit, Vec<Field>> {
         let stored = stored.map(|customer| &customer.profile);
         let mut wrong = Vec::new();
-        let mut read =
-            |field: FieldName, core: Field, said: &Presence, old: Option<&Pii<String>>| {
-                let edit = match said {
-                    Presence::Absent => Ok(Edit::Keep),
-                    Presence::Wrong => Err(field),
-                    Presence::Text(text) if old.is_some_and(|old| old.reveal() == text) => {
-                        Ok(Edit::Keep)
-                    }
-                    Presence::Text(text) => rules.read(field, text),
-                };
-                edit.unwrap_or_else(|_| {
-                    wrong.push(core);
-                    Edit::Keep
-                })
-            };
-        let old = |get: fn(&Profile) -> &Option<Pii<String>>| {
-            stored.and_then(move |profile| get(profile).as_ref())
+        let mut judge = |field, said, old: fn(&Profile) -> &Option<Pii<String>>| {
+            let old = stored.and_then(|profile| old(profile).as_ref());
+            rules.judge(field, said, old).unwrap_or_else(|field| {
+                wrong.push(field);
+                Edit::Keep
+            })
         };
         let edit = ProfileEdit {
-            mobile_number: read(
-                FieldName::MobileNumber,
-                Field::MobileNumber,
-                &self.mobile_number,
-                old(|profile| &profile.mobile_number),
-            ),
-            email: read(
-                FieldName::EmailAddress,
-                Field::Email,
-                &self.email_address,
-                old(|profile| &profile.email),
-            ),
-            first_name: read(
-                FieldName::FirstName,
-                Field::FirstName,
-                &self.first_name,
-                old(|profile| &profile.first_name),
-            ),
-            last_name: read(
-                FieldName::LastName,
-                Field::LastName,
-                &self.last_name,
-                old(|profile| &profile.last_name),
-            ),
-            mobile_country_code: read(
-                FieldName::MobileCountryCode,
-                Field::MobileCountryCode,
-                &self.mobile_country_code,
-                old(|profile| &profile.mobile_country_code),
-            ),
-            ..ProfileEdit::default()
+            mobile_number: judge(Field::MobileNumber, &self.mobile_number, |p| &p.mobile_number),
+            email: judge(Field::Email, &self.email_address, |p| &p.email),
+            first_name: judge(Field::FirstName, &self.first_name, |p| &p.first_name),
+            last_name: judge(Field::LastName, &self.last_name, |p| &p.last_name),
+            mobile_country_code: judge(Field::MobileCountryCode, &self.mobile_country_code, |p| {
+                &p.mobile_country_code
+            }),
+            // The vendor has no keys for these, and the reference does not change by an update.
+            reference: Edit::Keep,
+            full_name: Edit::Keep,
+            phone: Edit::Keep,
+            birth_date: Edit::Keep,
+            billing_address: Edit::Keep,
+            shipping_address: Edit::Keep,
+            country: Edit::Keep,
+            region: Edit::Keep,
+            currency: Edit::Keep,
+            language: Edit::Keep,
+            notification_settings: Edit::Keep,
+            communication_preferences: Edit::Keep,
+            subscription_preferences: Edit::Keep,
+            payment_preferences: Edit::Keep,
+            status: Edit::Keep,
+            verification: Edit::Keep,
+            consents: Edit::Keep,
+            kyc: Edit::Keep,
+            tax_ids: Edit::Keep,
+            metadata: Edit::Keep,
+            payment_facts: Edit::Keep,
         };
         if wrong.is_empty() { Ok(edit) } else { Err(wrong) }
     }

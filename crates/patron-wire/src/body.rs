@@ -6,7 +6,7 @@ use http::header::EXPECT;
 use http_body_util::BodyExt;
 use hyper::body::{Body, Incoming};
 use std::time::Duration;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::timeout;
 
 use crate::Limits;
 
@@ -58,8 +58,8 @@ impl RequestBody {
             return Err(BodyError::TooLarge);
         }
         self.waits_for_leave = false;
-        let deadline = Instant::now() + limits.body_time_max;
-        let body = collect(incoming, size_max, deadline).await?;
+        let body = timeout(limits.body_time_max, collect(incoming, size_max)).await;
+        let body = body.unwrap_or(Err(BodyError::TooLate))?;
         self.incoming = None;
         Ok(body)
     }
@@ -71,31 +71,29 @@ impl RequestBody {
         let Some(mut incoming) = incoming.filter(|_| !self.waits_for_leave) else {
             return;
         };
-        let deadline = Instant::now() + DRAIN_TIME_MAX;
-        let mut size = 0_usize;
-        while let Ok(Some(Ok(frame))) = timeout_at(deadline, incoming.frame()).await {
-            size = size.saturating_add(frame.data_ref().map_or(0, Bytes::len));
-            if size > DRAIN_SIZE_MAX {
-                return;
+        let drained = async {
+            let mut size = 0_usize;
+            while let Some(Ok(frame)) = incoming.frame().await {
+                size = size.saturating_add(frame.data_ref().map_or(0, Bytes::len));
+                if size > DRAIN_SIZE_MAX {
+                    return;
+                }
             }
-        }
+        };
+        // What has not come by then is left where it is.
+        let _ = timeout(DRAIN_TIME_MAX, drained).await;
     }
 }
 
-async fn collect(
-    incoming: &mut Incoming,
-    size_max: usize,
-    deadline: Instant,
-) -> Result<Bytes, BodyError> {
+async fn collect(incoming: &mut Incoming, size_max: usize) -> Result<Bytes, BodyError> {
     let mut first = Bytes::new();
     let mut rest = BytesMut::new();
     loop {
-        let frame = match timeout_at(deadline, incoming.frame()).await {
-            Err(_) => return Err(BodyError::TooLate),
-            Ok(Some(Err(_))) => return Err(BodyError::Broken),
-            Ok(Some(Ok(frame))) => frame,
-            Ok(None) if rest.is_empty() => return Ok(first),
-            Ok(None) => return Ok(rest.freeze()),
+        let frame = match incoming.frame().await {
+            Some(Err(_)) => return Err(BodyError::Broken),
+            Some(Ok(frame)) => frame,
+            None if rest.is_empty() => return Ok(first),
+            None => return Ok(rest.freeze()),
         };
         // Trailers are not data; nobody asked for them.
         let Ok(data) = frame.into_data() else {

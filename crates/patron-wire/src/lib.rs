@@ -38,6 +38,9 @@ pub trait Wire: Send + Sync {
     /// The answer when the wire itself broke (it panicked): the vendor's shape of a 500.
     fn broken(&self, context: &Context) -> Answer;
 
+    /// A request to try the wire with: a path and data, as curl takes them.
+    fn example(&self) -> &'static str;
+
     /// What a merchant can set for this wire.
     fn settings(&self) -> &'static [Setting];
 }

@@ -134,11 +134,29 @@ pub fn update(
     if !broken.is_empty() {
         return Err(Error::invalid(broken));
     }
+    let Customer {
+        merchant,
+        number,
+        id,
+        version,
+        created,
+        updated,
+        deleted,
+        created_by,
+        profile: _,
+        history_head,
+    } = state;
     let customer = Customer {
-        version: state.version.saturating_add(1),
-        updated: now.max(state.updated),
+        merchant: *merchant,
+        number: *number,
+        id: id.clone(),
+        version: version.saturating_add(1),
+        created: *created,
+        updated: now.max(*updated),
+        deleted: *deleted,
+        created_by: *created_by,
         profile,
-        ..state.clone()
+        history_head: *history_head,
     };
     Ok(Decided::Changed(Box::new(customer), changed))
 }

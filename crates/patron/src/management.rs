@@ -259,22 +259,35 @@ impl Console<'_> {
 
 fn edited(merchant: Merchant, edit: MerchantEdit) -> Result<Merchant, Error> {
     let MerchantEdit { name, allow_list, country_code, wires, standing } = edit;
-    let mut settings = merchant.settings;
+    let Merchant {
+        number,
+        id,
+        name: old_name,
+        standing: old_standing,
+        created,
+        revision,
+        settings,
+    } = merchant;
+    let Settings { allow_list: old_list, country_code: old_code, wires: mut set } = settings;
     for (setting, value) in wires {
         match value {
-            Some(value) => settings.wires.insert(setting, value),
-            None => settings.wires.remove(&setting),
+            Some(value) => set.insert(setting, value),
+            None => set.remove(&setting),
         };
     }
-    settings.allow_list = allow_list.unwrap_or(settings.allow_list);
-    settings.country_code = country_code.unwrap_or(settings.country_code);
-    let name = name.unwrap_or(merchant.name);
+    let name = name.unwrap_or(old_name);
     checked_label(&name)?;
     Ok(Merchant {
+        number,
+        id,
         name,
-        settings,
-        standing: standing.unwrap_or(merchant.standing),
-        revision: merchant.revision.saturating_add(1),
-        ..merchant
+        standing: standing.unwrap_or(old_standing),
+        created,
+        revision: revision.saturating_add(1),
+        settings: Settings {
+            allow_list: allow_list.unwrap_or(old_list),
+            country_code: country_code.unwrap_or(old_code),
+            wires: set,
+        },
     })
 }

@@ -8,7 +8,7 @@ use std::fmt;
 /// log line, an error text or a metric by accident. [`Pii::reveal`] is the only exit: searching for
 /// that word lists every place where personal data leaves.
 ///
-/// Guard: `privacy::canaries_appear_nowhere` in the integration tests.
+/// Guard: `privacy::personal_values_reach_nobody_but_their_owner` in the integration tests.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Pii<T>(T);
 

@@ -97,7 +97,7 @@ fn the_first_line_of_each_file_says_what_lives_there() {
     fails(&problems, "a file starts with a `//!` sentence");
 }
 
-const LINES_MAX: usize = 600;
+const LINES_MAX: usize = 500;
 
 #[test]
 fn no_file_is_longer_than_one_can_hold_in_mind() {
@@ -107,7 +107,7 @@ fn no_file_is_longer_than_one_can_hold_in_mind() {
         .filter(|(_, lines)| *lines > LINES_MAX)
         .map(|(name, lines)| format!("{name}: {lines} lines"))
         .collect();
-    fails(&problems, "a file has at most 600 lines");
+    fails(&problems, "a file has at most 500 lines");
 }
 
 /// Words of one vendor: companies, headers, fields that a client sees.
@@ -127,10 +127,14 @@ const VENDOR_WORDS: [&str; 12] = [
 ];
 
 #[test]
-fn no_vendors_word_is_in_the_core_the_shared_half_or_a_store() {
+fn a_vendors_words_live_in_that_vendors_crate() {
     let mut problems = Vec::new();
-    for of in ["patron", "patron-wire", "patron-store-sqlite"] {
+    for of in ["patron", "patron-wire", "patron-store-sqlite", "patron-server/src"] {
         for (name, text) in sources(of) {
+            // The list of vendors names them.
+            if name.ends_with("patron-server/src/wires.rs") {
+                continue;
+            }
             for (number, line) in (1..).zip(text.lines()) {
                 let lower = line.to_lowercase();
                 let word = VENDOR_WORDS.iter().find(|word| lower.contains(*word));
