@@ -3,11 +3,12 @@
 use http::Method;
 use patron::Patron;
 use patron::access::OwnCustomer;
-use patron::commands::{Ensure, TokenWish, Written};
+use patron::commands::{Ensure, Written};
 use patron::customer::Customer;
 use patron::error::Error;
+use patron::locator::Locator;
 use patron::profile::Field;
-use patron::queries::Locator;
+use patron::token::TokenWish;
 use patron_wire::Request;
 use patron_wire::etag::if_match;
 

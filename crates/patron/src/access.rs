@@ -13,7 +13,7 @@ use crate::actor::{Actor, ActorKind};
 use crate::api_key::{ApiKey, Scope};
 use crate::cache::EpochCache;
 use crate::clock::Timestamp;
-use crate::commands::Desk;
+use crate::desk::Desk;
 use crate::error::{Error, Kind};
 use crate::ids::{CustomerNumber, KeyNumber, MerchantNumber};
 use crate::merchant::{Merchant, Standing};

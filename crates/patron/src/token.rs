@@ -115,6 +115,15 @@ pub struct TokenRecord {
     pub uses_left: u32,
 }
 
+/// Whether the caller asked for a client auth token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TokenWish {
+    /// Yes: a new one.
+    Wished,
+    /// No.
+    NotWished,
+}
+
 /// A token that was just issued.
 pub struct IssuedToken {
     /// The token.
