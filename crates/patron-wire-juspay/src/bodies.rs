@@ -3,7 +3,7 @@
 use std::fmt;
 
 use http::HeaderMap;
-use http::header::{CONTENT_ENCODING, CONTENT_TYPE, USER_AGENT};
+use http::header::{CONTENT_ENCODING, CONTENT_TYPE, TRANSFER_ENCODING, USER_AGENT};
 use patron_wire::Request;
 use patron_wire::body::BodyError;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
@@ -53,11 +53,15 @@ impl Said {
             BodyError::TooLate => Refusal::RequestTimeout,
             BodyError::Broken => Refusal::Malformed,
         })?;
+        // Some libraries on Windows put a byte order mark in front, which a reader of JSON may pass
+        // over (RFC 8259, section 8.1).
+        let body = body.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(&body);
         let pairs = match body.trim_ascii_start().first() {
-            Some(b'{') => json_pairs(&body)?,
-            // A JSON array or text says plainly that it is not a form.
-            Some(b'[' | b'"') if is_json(&request.headers) => return Err(Refusal::Malformed),
-            Some(_) | None => form_pairs(&body)?,
+            Some(b'{') => json_pairs(body)?,
+            Some(_) if is_json(&request.headers) && is_other_json(body) => {
+                return Err(Refusal::Malformed);
+            }
+            Some(_) | None => form_pairs(body)?,
         };
         Ok(Self { pairs, is_node_library: is_node_library(&request.headers) })
     }
@@ -125,14 +129,25 @@ fn is_json(headers: &HeaderMap) -> bool {
     media_type(headers) == "application/json"
 }
 
+/// Whether a body says plainly that it is JSON but no object: any other JSON value, or the beginning
+/// of an array or a text.
+fn is_other_json(body: &[u8]) -> bool {
+    matches!(body.trim_ascii_start().first(), Some(b'[' | b'"'))
+        || serde_json::from_slice::<serde::de::IgnoredAny>(body).is_ok()
+}
+
 /// Multipart bodies and compressed ones cannot be read as either form, so they are said to be what
 /// they are.
 fn refuse_other_media(headers: &HeaderMap) -> Result<(), Refusal> {
     let is_multipart = media_type(headers).starts_with("multipart/");
-    let is_compressed = headers
-        .get_all(CONTENT_ENCODING)
-        .iter()
-        .any(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"identity"));
+    let codings =
+        headers.get_all(CONTENT_ENCODING).iter().chain(headers.get_all(TRANSFER_ENCODING));
+    let is_plain = |coding: &[u8]| {
+        let coding = coding.trim_ascii();
+        [b"identity".as_slice(), b"chunked"].iter().any(|plain| coding.eq_ignore_ascii_case(plain))
+    };
+    let mut codings = codings.flat_map(|line| line.as_bytes().split(|byte| *byte == b','));
+    let is_compressed = codings.any(|coding| !is_plain(coding));
     if is_multipart || is_compressed { Err(Refusal::UnsupportedMediaType) } else { Ok(()) }
 }
 

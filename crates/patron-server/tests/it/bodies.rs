@@ -361,6 +361,44 @@ fn a_client_may_ask_before_it_sends_the_body() {
     assert_eq!(connection.reply().status, 200);
 }
 
+#[test]
+fn a_byte_order_mark_is_passed_over() {
+    let mut marked = b"\xEF\xBB\xBF".to_vec();
+    marked.extend_from_slice(JSON.as_bytes());
+    creates_jon(|call| call.header("Content-Type", "application/json").bytes(marked));
+}
+
+#[test]
+fn json_that_is_no_object_is_malformed() {
+    let server = server();
+    for value in ["null", "5", " true", "\"x\"", "[]", "[1,", "\"x"] {
+        let call = create_call(&server).header("Content-Type", "application/json");
+        is_malformed(&call.bytes(value).send(&server));
+    }
+    // A form under the wrong name is a form.
+    let call = create_call(&server).header("Content-Type", "application/json");
+    assert_eq!(call.bytes(LEAST).send(&server).status, 200);
+}
+
+#[test]
+fn compressed_bodies_are_not_supported() {
+    let server = server();
+    for (name, value) in [
+        ("Content-Encoding", "gzip"),
+        ("Content-Encoding", "identity, br"),
+        ("Transfer-Encoding", "gzip, chunked"),
+    ] {
+        let call = create_call(&server).header(name, value);
+        let call = if name == "Transfer-Encoding" { call } else { call.form(LEAST) };
+        let mut connection = Connection::open(&server);
+        connection.send_head(&call);
+        connection.write(if name == "Transfer-Encoding" { b"0\r\n\r\n" } else { LEAST.as_bytes() });
+        is_refused(&connection.reply(), 415, "unsupported_media_type");
+    }
+    let call = create_call(&server).header("Content-Encoding", "Identity").form(LEAST);
+    assert_eq!(call.send(&server).status, 200);
+}
+
 /// Nobody is invited to send what is refused anyway.
 #[test]
 fn a_body_that_is_refused_is_not_asked_for() {
