@@ -142,7 +142,8 @@ pub(crate) struct ServeSettings {
     #[arg(long, env = "PATRON_HEAD_TIMEOUT_MS", value_name = "MS", default_value = "10000", value_parser = clap::value_parser!(u64).range(1..=3_600_000))]
     pub(crate) head_timeout_ms: u64,
 
-    /// How long a client may leave an answer unread, in milliseconds. Then its connection is cut.
+    /// How long an answer may stand still because its client takes nothing of it, in milliseconds. Then
+    /// the connection is cut.
     #[arg(long, env = "PATRON_WRITE_TIMEOUT_MS", value_name = "MS", default_value = "10000", value_parser = clap::value_parser!(u64).range(1..=3_600_000))]
     pub(crate) write_timeout_ms: u64,
 
@@ -312,11 +313,16 @@ fn read_environment(line: &clap::Command) -> Result<Option<Secret>, Refusal> {
     Ok(root_key)
 }
 
-/// Kubernetes describes every service to every container in variables named after the service
-/// (`PATRON_SERVICE_HOST`, `PATRON_PORT`, `PATRON_PORT_8080_TCP`, …), and a service of Patron's is
-/// likely to be named `patron`.
+/// Kubernetes describes every service to every container in variables named after the service:
+/// `PATRON_SERVICE_HOST`, `PATRON_SERVICE_PORT_HTTP`, `PATRON_PORT`, `PATRON_PORT_8080_TCP_ADDR`, and
+/// so on. Services of Patron's are likely to be named `patron` or `patron-…`.
 fn is_kubernetes_own(name: &str) -> bool {
-    name.starts_with("PATRON_SERVICE_") || name == "PATRON_PORT" || name.starts_with("PATRON_PORT_")
+    let is_port_number = |rest: &str| rest.starts_with(|c: char| c.is_ascii_digit());
+    name.ends_with("_SERVICE_HOST")
+        || name.ends_with("_SERVICE_PORT")
+        || name.contains("_SERVICE_PORT_")
+        || name.ends_with("_PORT")
+        || name.split("_PORT_").skip(1).any(is_port_number)
 }
 
 #[cfg(test)]

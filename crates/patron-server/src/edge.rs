@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::Poll;
 
 use bytes::Bytes;
-use http::header::{CONTENT_TYPE, HeaderValue};
+use http::header::{CONNECTION, CONTENT_TYPE, HeaderValue};
 use http::{HeaderMap, Method, Response, StatusCode};
 use http_body_util::Full;
 use hyper::body::Incoming;
@@ -19,6 +19,7 @@ use patron::clock::Clock;
 use patron::entropy::Entropy;
 use patron::error::{Error, Kind};
 use patron_wire::address::client_address;
+use patron_wire::body::Drained;
 use patron_wire::request_id::{X_REQUEST_ID, request_id};
 use patron_wire::{Answer, Context, Limits, Request, RequestBody, Wire};
 
@@ -80,21 +81,25 @@ impl Edge {
         let _in_flight = self.recorder.begin();
         let (head, body) = request.into_parts();
         let id = request_id(&head.headers, &*self.site.entropy);
-        let mut body = RequestBody::new(body, &head.headers);
-        let (answered, method) = match self.own_answer(&head.method, head.uri.path(), &id).await {
-            Some(answer) => {
-                body.drain().await;
-                let wire = SERVER;
-                (Answered { wire, answer }, head.method)
-            }
-            None => {
-                let mut request = self.request(head, body, id.clone(), peer);
-                let answered = self.ask_wires(&mut request).await;
-                // A client that is still sending does not listen yet.
-                request.body.drain().await;
-                (answered, request.method)
-            }
-        };
+        let mut body = RequestBody::new(body, head.version, &head.headers);
+        let (mut answered, method, drained) =
+            match self.own_answer(&head.method, head.uri.path(), &id).await {
+                Some(answer) => {
+                    let drained = body.drain().await;
+                    (Answered { wire: SERVER, answer }, head.method, drained)
+                }
+                None => {
+                    let mut request = self.request(head, body, id.clone(), peer);
+                    let answered = self.ask_wires(&mut request).await;
+                    // A client that is still sending does not listen yet.
+                    let drained = request.body.drain().await;
+                    (answered, request.method, drained)
+                }
+            };
+        if drained == Drained::InPart {
+            let headers = answered.answer.response.headers_mut();
+            headers.insert(CONNECTION, HeaderValue::from_static("close"));
+        }
         Ok(self.close(answered, &method, &id, stopwatch))
     }
 
@@ -294,7 +299,7 @@ mod tests {
                 method: head.method,
                 path: head.uri.path().to_owned(),
                 query: None,
-                body: RequestBody::new(body, &head.headers),
+                body: RequestBody::new(body, head.version, &head.headers),
                 headers: head.headers,
                 context: Context {
                     request_id: "r-1".to_owned(),

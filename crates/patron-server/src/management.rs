@@ -120,7 +120,7 @@ pub(crate) struct NewKeyBody {
     pub(crate) scopes: Vec<String>,
     pub(crate) expires: Option<String>,
     pub(crate) key: String,
-    /// The last moment of the key in whose place it stands.
+    /// The first moment at which the key in whose place it stands no longer works.
     pub(crate) old_ends: Option<String>,
 }
 
@@ -132,6 +132,8 @@ pub(crate) struct KeyBody {
     pub(crate) scopes: Vec<String>,
     pub(crate) created: String,
     pub(crate) expires: Option<String>,
+    /// The end of its grace, when it was rolled.
+    pub(crate) grace_ends: Option<String>,
     pub(crate) revoked: Option<String>,
     pub(crate) last_used: Option<String>,
     pub(crate) state: String,

@@ -118,7 +118,7 @@ impl Opening<'_> {
         }
     }
 
-    /// Production does not put people's data where every user of the machine can reach it. What it
+    /// Production does not put people's data where other users of the machine can reach it. What it
     /// makes itself is its owner's alone; this is about what was there before.
     fn check_privacy(&self) -> Result<(), Refusal> {
         if self.installation.mode != Mode::Production {
@@ -126,12 +126,12 @@ impl Opening<'_> {
         }
         let data = &self.installation.data;
         for (path, others_may, mend) in
-            [(data.clone(), 0o002, "chmod 700"), (stores::database_file(data), 0o006, "chmod 600")]
+            [(data.clone(), 0o022, "chmod 700"), (stores::database_file(data), 0o077, "chmod 600")]
         {
             let mode = std::fs::metadata(&path).map(|found| found.permissions().mode());
             if mode.is_ok_and(|mode| mode & others_may != 0) {
                 return Err(Refusal::configuration(format!(
-                    "{} is open to every user of this machine, which production mode refuses: {mend} it",
+                    "{} is open to other users of this machine, which production mode refuses: {mend} it",
                     path.display()
                 )));
             }

@@ -141,12 +141,14 @@ fn create_key(connection: &Connection, key: &ApiKey) -> Result<(), StoreError> {
         pepper_generation,
         created,
         expires,
+        grace_ends,
         revoked,
     } = key;
     let inserted = sql::execute(
         connection,
         "INSERT INTO api_key (number, merchant, label, scopes, hash, pepper_generation, \
-         created_ms, expires_ms, revoked_ms) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) \
+         created_ms, expires_ms, grace_ends_ms, revoked_ms) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10) \
          ON CONFLICT DO NOTHING",
         (
             number.get(),
@@ -157,13 +159,14 @@ fn create_key(connection: &Connection, key: &ApiKey) -> Result<(), StoreError> {
             pepper_generation,
             created.as_ms(),
             expires.map(Timestamp::as_ms),
+            grace_ends.map(Timestamp::as_ms),
             revoked.map(Timestamp::as_ms),
         ),
     )?;
     if inserted == 0 { Err(StoreError::Duplicate(Unique::ApiKey)) } else { Ok(()) }
 }
 
-/// A key that was revoked from an earlier moment on stays so.
+/// A key that was revoked before stays revoked from then.
 fn revoke_key(
     connection: &Connection,
     merchant: MerchantNumber,
@@ -172,7 +175,7 @@ fn revoke_key(
 ) -> Result<(), StoreError> {
     let updated = sql::execute(
         connection,
-        "UPDATE api_key SET revoked_ms = min(coalesce(revoked_ms, ?3), ?3) \
+        "UPDATE api_key SET revoked_ms = coalesce(revoked_ms, ?3) \
          WHERE merchant = ?1 AND number = ?2",
         (merchant.get(), key.get(), at.as_ms()),
     )?;
@@ -190,7 +193,7 @@ fn roll_key(
     let (merchant, created_ms) = (new.merchant.get(), new.created.as_ms());
     let is_in_force = sql::exists(
         connection,
-        "SELECT 1 FROM api_key WHERE number = ?1 AND merchant = ?2 AND revoked_ms IS NULL \
+        "SELECT 1 FROM api_key WHERE number = ?1 AND merchant = ?2 AND revoked_ms IS NULL AND grace_ends_ms IS NULL \
          AND (expires_ms IS NULL OR expires_ms > ?3)",
         (old.get(), merchant, created_ms),
     )?;
@@ -200,8 +203,8 @@ fn roll_key(
     create_key(connection, new)?;
     sql::execute(
         connection,
-        "UPDATE api_key SET revoked_ms = ?2 WHERE number = ?1",
-        (old.get(), old_ends.as_ms()),
+        "UPDATE api_key SET grace_ends_ms = ?2, revoked_ms = iif(?2 <= ?3, ?3, NULL) WHERE number = ?1",
+        (old.get(), old_ends.as_ms(), created_ms),
     )?;
     Ok(())
 }

@@ -42,7 +42,7 @@ pub(crate) fn check_origin(connection: &Connection) -> Result<(), OpenError> {
 /// How far the schema of a data directory is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Schema {
-    /// There is none: no store was founded here.
+    /// There is none, or no store was founded on it.
     None,
     /// It is behind the program's. Opening the store brings it up to date.
     Behind,
@@ -58,6 +58,8 @@ pub(crate) fn inspect(connection: &Connection) -> Result<Schema, OpenError> {
     Ok(match applied.len() {
         0 => Schema::None,
         count if count < MIGRATIONS.len() => Schema::Behind,
+        // A start that was stopped early leaves tables behind and nothing in them.
+        _ if !connection.prepare("SELECT 1 FROM installation")?.exists([])? => Schema::None,
         _ => Schema::Current,
     })
 }

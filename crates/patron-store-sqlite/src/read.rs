@@ -166,7 +166,7 @@ pub(crate) fn find_api_key(
     sql::find(
         connection,
         "SELECT number, merchant, label, scopes, hash, pepper_generation, created_ms, expires_ms, \
-         revoked_ms FROM api_key WHERE hash = ?1",
+         grace_ends_ms, revoked_ms FROM api_key WHERE hash = ?1",
         [hash],
         read_api_key,
     )
@@ -179,7 +179,7 @@ pub(crate) fn list_api_keys(
     sql::list(
         connection,
         "SELECT k.number, k.merchant, k.label, k.scopes, k.hash, k.pepper_generation, \
-         k.created_ms, k.expires_ms, k.revoked_ms, u.used_ms \
+         k.created_ms, k.expires_ms, k.grace_ends_ms, k.revoked_ms, u.used_ms \
          FROM api_key AS k LEFT JOIN api_key_use AS u USING (number) \
          WHERE k.merchant = ?1 ORDER BY k.number",
         [merchant.get()],

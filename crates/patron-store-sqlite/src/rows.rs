@@ -304,7 +304,8 @@ pub(crate) fn read_setting(row: &Row<'_>, settings: &mut Settings) -> Result<(),
     Ok(())
 }
 
-/// Reads number, merchant, label, scopes, hash, pepper_generation, created_ms, expires_ms, revoked_ms.
+/// Reads number, merchant, label, scopes, hash, pepper_generation, created_ms, expires_ms,
+/// grace_ends_ms, revoked_ms.
 fn take_api_key(columns: &mut Columns<'_>) -> Result<ApiKey, StoreError> {
     Ok(ApiKey {
         number: KeyNumber::new(columns.take("number")?),
@@ -315,6 +316,7 @@ fn take_api_key(columns: &mut Columns<'_>) -> Result<ApiKey, StoreError> {
         pepper_generation: columns.take_number("pepper_generation")?,
         created: columns.take_time("created_ms")?,
         expires: columns.take_optional_time("expires_ms")?,
+        grace_ends: columns.take_optional_time("grace_ends_ms")?,
         revoked: columns.take_optional_time("revoked_ms")?,
     })
 }

@@ -84,7 +84,7 @@ impl Writer {
         self.epoch.load(Ordering::Acquire)
     }
 
-    /// Whether the writer refuses everything, since the outcome of a commit is unknown.
+    /// Whether nothing is written any more: the outcome of a commit is unknown, or the thread has ended.
     pub(crate) fn is_stopped(&self) -> bool {
         self.is_stopped.load(Ordering::Acquire)
     }
@@ -95,7 +95,7 @@ impl Drop for Writer {
         // Without a sender the thread finds the end of its queue and returns.
         self.queue = None;
         if let Some(thread) = self.thread.take() {
-            // It returns an error only if it panicked, and then there is nobody left to tell.
+            // It returns an error only if it panicked, which `Committer` has told.
             let _ = thread.join();
         }
     }

@@ -144,7 +144,9 @@ fn refuse_other_media(headers: &HeaderMap) -> Result<(), Refusal> {
         headers.get_all(CONTENT_ENCODING).iter().chain(headers.get_all(TRANSFER_ENCODING));
     let is_plain = |coding: &[u8]| {
         let coding = coding.trim_ascii();
-        [b"identity".as_slice(), b"chunked"].iter().any(|plain| coding.eq_ignore_ascii_case(plain))
+        // Empty elements of a list are passed over (RFC 9110, section 5.6.1).
+        let plain = [b"".as_slice(), b"identity", b"chunked"];
+        plain.iter().any(|plain| coding.eq_ignore_ascii_case(plain))
     };
     let mut codings = codings.flat_map(|line| line.as_bytes().split(|byte| *byte == b','));
     let is_compressed = codings.any(|coding| !is_plain(coding));

@@ -1,8 +1,8 @@
 //! Reading a request's body under a limit and in a bounded time.
 
 use bytes::{Bytes, BytesMut};
-use http::HeaderMap;
 use http::header::EXPECT;
+use http::{HeaderMap, Version};
 use http_body_util::BodyExt;
 use hyper::body::{Body, Incoming};
 use std::time::Duration;
@@ -40,9 +40,13 @@ pub struct RequestBody {
 }
 
 impl RequestBody {
-    /// The body of a request that just arrived with these headers.
-    pub fn new(incoming: Incoming, headers: &HeaderMap) -> Self {
-        Self { incoming: Some(incoming), waits_for_leave: headers.contains_key(EXPECT) }
+    /// The body of a request that just arrived with this head.
+    pub fn new(incoming: Incoming, version: Version, headers: &HeaderMap) -> Self {
+        let expects = headers.get(EXPECT).map(|value| value.as_bytes());
+        // An HTTP/1.0 client does not wait (RFC 9110, section 10.1.1), whatever it says.
+        let waits_for_leave = version == Version::HTTP_11
+            && expects.is_some_and(|value| value.eq_ignore_ascii_case(b"100-continue"));
+        Self { incoming: Some(incoming), waits_for_leave }
     }
 
     /// Reads the whole body. A second call finds it empty.
@@ -65,24 +69,36 @@ impl RequestBody {
     }
 
     /// Reads and forgets what is left, within bounds. Called before an answer is sent.
-    pub async fn drain(&mut self) {
-        let incoming = self.incoming.take().filter(|body| !body.is_end_stream());
-        // A body that was not invited is not sent either; the connection ends with the answer.
-        let Some(mut incoming) = incoming.filter(|_| !self.waits_for_leave) else {
-            return;
+    pub async fn drain(&mut self) -> Drained {
+        let Some(mut incoming) = self.incoming.take().filter(|body| !body.is_end_stream()) else {
+            return Drained::Wholly;
         };
+        // A body that was not invited is not waited for.
+        if self.waits_for_leave {
+            return Drained::InPart;
+        }
         let drained = async {
             let mut size = 0_usize;
             while let Some(Ok(frame)) = incoming.frame().await {
                 size = size.saturating_add(frame.data_ref().map_or(0, Bytes::len));
                 if size > DRAIN_SIZE_MAX {
-                    return;
+                    return Drained::InPart;
                 }
             }
+            Drained::Wholly
         };
-        // What has not come by then is left where it is.
-        let _ = timeout(DRAIN_TIME_MAX, drained).await;
+        timeout(DRAIN_TIME_MAX, drained).await.unwrap_or(Drained::InPart)
     }
+}
+
+/// Whether anything of a body is left on the connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use]
+pub enum Drained {
+    /// Nothing: the next request can follow.
+    Wholly,
+    /// Something may be: the connection has to end with this answer, which should say so.
+    InPart,
 }
 
 async fn collect(incoming: &mut Incoming, size_max: usize) -> Result<Bytes, BodyError> {

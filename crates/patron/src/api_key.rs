@@ -138,19 +138,21 @@ pub struct ApiKey {
     pub created: Timestamp,
     /// The first moment at which it no longer works.
     pub expires: Option<Timestamp>,
-    /// The first moment at which it is revoked. It lies ahead while the grace of a roll lasts.
+    /// The end of its grace, once it was rolled: the first moment at which only its successor works.
+    pub grace_ends: Option<Timestamp>,
+    /// When it was revoked. That is final, whatever the clock shows afterwards.
     pub revoked: Option<Timestamp>,
 }
 
 impl ApiKey {
-    /// The first moment at which the key does not work any more, whichever way it ends.
+    /// The first moment at which the key does not work any more, unless it is revoked before.
     pub fn end(&self) -> Option<Timestamp> {
-        self.expires.into_iter().chain(self.revoked).min()
+        self.expires.into_iter().chain(self.grace_ends).min()
     }
 
     /// Whether the key works at `now`.
     pub fn is_in_force(&self, now: Timestamp) -> bool {
-        self.end().is_none_or(|end| now < end)
+        self.revoked.is_none() && self.end().is_none_or(|end| now < end)
     }
 }
 
@@ -166,6 +168,33 @@ mod tests {
         for bad in ["", &key.expose().to_lowercase(), &key.expose()[1..]] {
             assert!(ApiKeyText::parse(bad).is_none(), "{bad}");
         }
+    }
+
+    #[test]
+    fn a_key_ends_by_expiry_grace_or_revocation() {
+        let at = |ms| Some(Timestamp::from_ms(ms));
+        let check = |expires, grace_ends, revoked, expect: [bool; 3]| {
+            let key = ApiKey {
+                number: KeyNumber::new(1),
+                merchant: MerchantNumber::new(1),
+                label: String::new(),
+                scopes: Scopes::default(),
+                hash: [0; 32],
+                pepper_generation: 1,
+                created: Timestamp::from_ms(0),
+                expires,
+                grace_ends,
+                revoked,
+            };
+            let works = [5, 10, 15].map(|ms| key.is_in_force(Timestamp::from_ms(ms)));
+            assert_eq!(works, expect, "{key:?}");
+        };
+        check(None, None, None, [true, true, true]);
+        check(at(10), None, None, [true, false, false]);
+        check(None, at(10), None, [true, false, false]);
+        check(at(15), at(10), None, [true, false, false]);
+        // A clock that is set back does not bring a revoked key back.
+        check(None, None, at(10), [false, false, false]);
     }
 
     #[test]

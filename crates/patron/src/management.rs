@@ -182,6 +182,7 @@ impl Console<'_> {
             pepper_generation,
             created: self.now,
             expires,
+            grace_ends: None,
             revoked: None,
         };
         Ok((key, text))
@@ -228,7 +229,7 @@ impl Console<'_> {
     /// length of `grace` both work, then only the new one.
     ///
     /// # Errors
-    /// `NotFound` when there is no such merchant, or no such key in force.
+    /// `NotFound` when there is no such merchant, or no such key in force, or it was rolled before.
     pub async fn roll_key(
         &self,
         merchant: &MerchantId,
@@ -238,8 +239,8 @@ impl Console<'_> {
         let keys = self.list_keys(merchant).await?;
         let found = keys.into_iter().find(|listed| listed.key.number == old);
         // A key in its grace has its successor already.
-        let found =
-            found.filter(|listed| listed.key.is_in_force(self.now) && listed.key.revoked.is_none());
+        let found = found
+            .filter(|listed| listed.key.is_in_force(self.now) && listed.key.grace_ends.is_none());
         let old_key = found.ok_or_else(no_such_key)?.key;
         let lifetime_ms = |end: Timestamp| end.as_ms().saturating_sub(old_key.created.as_ms());
         let expires = old_key

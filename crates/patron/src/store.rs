@@ -135,22 +135,23 @@ pub enum ManagementChange {
     /// A new API key. `Duplicate(ApiKey)` when its hash is taken, `Missing` when there is no such
     /// merchant.
     CreateKey(ApiKey),
-    /// The key stops working at `at`. `Missing` when the merchant has no such key. A key that was
-    /// revoked from an earlier moment on stays so.
+    /// The key is revoked. `Missing` when the merchant has no such key. A key that was revoked before
+    /// stays revoked from then.
     RevokeKey {
         /// Whose key it is.
         merchant: MerchantNumber,
         /// Which key.
         key: KeyNumber,
-        /// From when on.
+        /// When.
         at: Timestamp,
     },
-    /// A new key takes the place of an old one, which is revoked from `old_ends` on. `Missing` when
-    /// the merchant has no such key in force, or it was revoked or rolled before.
+    /// A new key takes the place of an old one, whose grace ends at `old_ends`; without any grace left
+    /// when the new key is created, it is revoked. `Missing` when the merchant has no such key in force,
+    /// or it was rolled before.
     RollKey {
         /// The old key.
         old: KeyNumber,
-        /// From when on the old key is revoked: the end of the grace.
+        /// The end of the old key's grace.
         old_ends: Timestamp,
         /// The new key.
         new: ApiKey,

@@ -102,7 +102,9 @@ pub(super) async fn check(opened: &Opened, now: Timestamp) -> Result<Report, Fai
         }
         let soon = now.after(SOON);
         for ListedKey { key, .. } in in_force() {
-            if let Some(expires) = key.end().filter(|end| *end < soon) {
+            // A key in its grace has its successor already.
+            let expires = key.expires.filter(|_| key.grace_ends.is_none());
+            if let Some(expires) = expires.filter(|end| *end < soon) {
                 let expires = text(expires);
                 findings.expiring.push((id.clone(), key.number.get(), expires));
             }
@@ -134,11 +136,12 @@ fn new_body(
 fn body(listed: ListedKey, standing: Standing, now: Timestamp) -> KeyBody {
     let ListedKey { key, last_used } = listed;
     let state = match (key.is_in_force(now), standing) {
-        (false, _) if key.revoked.is_some_and(|revoked| revoked <= now) => "revoked",
+        // A key whose grace is over has been replaced for good, as if by hand.
+        (false, _) if key.revoked.is_some() || key.grace_ends.is_some() => "revoked",
         (false, _) => "expired",
         (true, Standing::Suspended) => "suspended",
         // It was rolled, and works until its grace ends.
-        (true, Standing::Active) if key.revoked.is_some() => "in grace",
+        (true, Standing::Active) if key.grace_ends.is_some() => "in grace",
         (true, Standing::Active) => "in force",
     };
     let ApiKey {
@@ -150,6 +153,7 @@ fn body(listed: ListedKey, standing: Standing, now: Timestamp) -> KeyBody {
         pepper_generation: _,
         created,
         expires,
+        grace_ends,
         revoked,
     } = key;
     KeyBody {
@@ -158,6 +162,7 @@ fn body(listed: ListedKey, standing: Standing, now: Timestamp) -> KeyBody {
         scopes: scope_names(&scopes),
         created: text(created),
         expires: expires.map(text),
+        grace_ends: grace_ends.map(text),
         revoked: revoked.map(text),
         last_used: last_used.map(text),
         state: state.to_owned(),

@@ -139,7 +139,12 @@ fn a_rolled_key_lives_as_long_again() {
     let words = ["key", "create", "testaccount", "--expires", "90d", "--json"];
     let number = server.manage(&words).json()["number"].to_string();
     let rolled = server.manage(&["key", "roll", "testaccount", &number, "--json"]).json();
-    assert!(shape::is_date(text(&rolled, "expires")), "{rolled}");
+    // Ninety days from now, not the day that is the old one's grace.
+    let listed = server.manage(&["key", "list", "testaccount", "--json"]).json();
+    let number: i64 = number.parse().unwrap();
+    let old = listed.as_array().unwrap().iter().find(|key| key["number"] == number).unwrap();
+    assert!(text(&rolled, "expires") >= text(old, "expires"), "{rolled} {old}");
+    assert_eq!(text(old, "state"), "in grace");
     let (_, endless) = create_key(&server, "testaccount", &[]);
     let roll = ["key", "roll", "testaccount", &endless, "--json"];
     assert_eq!(server.manage(&roll).json()["expires"], Value::Null);

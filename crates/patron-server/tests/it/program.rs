@@ -379,4 +379,5 @@ fn the_doctor_finds_nothing_wrong_with_a_new_installation() {
     fs::write(&database, "").unwrap();
     let outcome = half.manage(&["doctor"]);
     assert_eq!(fs::metadata(&database).unwrap().len(), 0, "it changes nothing: {outcome:?}");
+    assert!(outcome.ok().contains("there is no database yet"), "{outcome:?}");
 }

@@ -33,8 +33,14 @@ fn an_unknown_setting_is_refused_wherever_it_stands() {
     assert!(refusal.refused().contains("--lisen"), "{refusal:?}");
     let refusal = launch().with_variable("PATRON_LISEN", "x").try_start().unwrap_err();
     assert!(refusal.refused().contains("PATRON_LISEN"), "{refusal:?}");
-    // What Kubernetes tells of a service named `patron` is no setting of ours.
-    let told = [("PATRON_SERVICE_HOST", "10.0.0.1"), ("PATRON_PORT_80_TCP", "tcp://10.0.0.1:80")];
+    // What Kubernetes tells of services named `patron` and `patron-metrics` is no setting of ours.
+    let told = [
+        ("PATRON_SERVICE_HOST", "10.0.0.1"),
+        ("PATRON_PORT", "tcp://10.0.0.1:80"),
+        ("PATRON_PORT_80_TCP_ADDR", "10.0.0.1"),
+        ("PATRON_METRICS_SERVICE_PORT_HTTP", "9090"),
+        ("PATRON_METRICS_PORT_9090_TCP", "tcp://10.0.0.1:9090"),
+    ];
     let told =
         told.iter().fold(launch(), |launch, (name, value)| launch.with_variable(name, *value));
     drop(told.start());
@@ -73,11 +79,19 @@ fn production_refuses_what_only_a_sandbox_may() {
     assert!(by_variable.contains("PATRON_SANDBOX_API_KEY"), "{by_variable}");
     let public = said(with_key().listening_on("0.0.0.0:0"));
     assert!(public.contains("--tls-cert") && public.contains("--behind-proxy"), "{public}");
-    let open = with_key();
-    fs::create_dir(open.data()).unwrap();
-    fs::set_permissions(open.data(), fs::Permissions::from_mode(0o777)).unwrap();
-    let open = said(open);
-    assert!(open.contains("chmod 700"), "{open}");
+    for (is_file, mode, mend) in
+        [(false, 0o777, "chmod 700"), (false, 0o770, "chmod 700"), (true, 0o660, "chmod 600")]
+    {
+        let open = with_key();
+        fs::create_dir(open.data()).unwrap();
+        let database = open.data().join("patron.db");
+        fs::write(&database, "").unwrap();
+        let path = if is_file { database } else { open.data() };
+        fs::set_permissions(open.data(), fs::Permissions::from_mode(0o700)).unwrap();
+        fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+        let open = said(open);
+        assert!(open.contains(mend), "{mode:o}: {open}");
+    }
     let inside = production();
     fs::create_dir(inside.data()).unwrap();
     let file = inside.data().join("root.key");

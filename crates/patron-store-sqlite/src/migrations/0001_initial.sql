@@ -60,7 +60,8 @@ CREATE TABLE api_key (
     pepper_generation INTEGER NOT NULL,
     created_ms        INTEGER NOT NULL,
     expires_ms        INTEGER, -- the first moment at which it no longer works
-    revoked_ms        INTEGER
+    grace_ends_ms     INTEGER, -- set when it was rolled: from then on only its successor works
+    revoked_ms        INTEGER  -- final, whatever the clock shows
 ) STRICT;
 
 CREATE INDEX api_key_of_merchant ON api_key (merchant, number);

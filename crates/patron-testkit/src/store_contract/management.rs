@@ -45,6 +45,7 @@ pub(crate) fn api_key(number: i64, merchant: u32) -> ApiKey {
         pepper_generation: 1,
         created: START,
         expires: None,
+        grace_ends: None,
         revoked: None,
     }
 }
@@ -189,13 +190,10 @@ pub fn a_key_is_revoked_once(place: &dyn Place) {
     assert_missing(&revoke(2, 1, at(1)));
     assert_missing(&revoke(1, 2, at(1)));
     assert_eq!(find_key(&opened, &key), Some(key.clone()));
-    for later in [10, 20] {
+    for later in [10, 20, 5] {
         revoke(1, 1, at(later)).unwrap();
         assert_eq!(find_key(&opened, &key).unwrap().revoked, Some(at(10)));
     }
-    // One that is to be revoked later can be revoked sooner.
-    revoke(1, 1, at(5)).unwrap();
-    assert_eq!(find_key(&opened, &key).unwrap().revoked, Some(at(5)));
 }
 
 fn roll(
@@ -208,8 +206,8 @@ fn roll(
     manage(opened, change)
 }
 
-/// The old key of a roll is revoked from the end of the grace on and keeps its expiry, so that it is
-/// not rolled twice and its own length of life is not forgotten; the new one is there.
+/// The old key of a roll gets an end of its grace and keeps its expiry, so that it is not rolled twice
+/// and its own length of life is not forgotten; without a grace it is revoked. The new one is there.
 pub fn a_rolled_key_works_for_its_grace(place: &dyn Place) {
     let opened = Opened::at(place);
     create(&opened, &merchant(1, "one"));
@@ -222,11 +220,16 @@ pub fn a_rolled_key_works_for_its_grace(place: &dyn Place) {
         assert_eq!(find_key(&opened, &new), Some(new));
     }
     for old in [endless, short] {
-        let rolled = ApiKey { revoked: Some(at(100)), ..old.clone() };
+        let rolled = ApiKey { grace_ends: Some(at(100)), ..old.clone() };
         assert_eq!(find_key(&opened, &old), Some(rolled));
         let again = ApiKey { created: at(20), ..api_key(9, 1) };
         assert_missing(&roll(&opened, &old, at(200), &again));
     }
+    let graceless = api_key(5, 1);
+    manage(&opened, ManagementChange::CreateKey(graceless.clone())).unwrap();
+    let new = ApiKey { created: at(10), ..api_key(6, 1) };
+    roll(&opened, &graceless, at(10), &new).unwrap();
+    assert_eq!(find_key(&opened, &graceless).unwrap().revoked, Some(at(10)));
 }
 
 /// A key that is not in force, or is another merchant's, is not rolled; nor is one rolled into a key
