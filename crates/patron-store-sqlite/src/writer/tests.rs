@@ -39,7 +39,13 @@ fn watched() -> Watched {
 impl Watched {
     /// Puts a statement into the queue, which has room.
     fn enqueue(&self, sql: &'static str) -> Answer<usize> {
-        let work = move |connection: &Connection| crate::sql::execute(connection, sql, []);
+        self.enqueue_work(move |connection| crate::sql::execute(connection, sql, []))
+    }
+
+    fn enqueue_work<F>(&self, work: F) -> Answer<usize>
+    where
+        F: Fn(&Connection) -> Result<usize, StoreError> + Send + 'static,
+    {
         let mut enqueue = std::pin::pin!(self.writer.enqueue(Moves::Nothing, work));
         match enqueue.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
             Poll::Ready(answer) => answer.unwrap(),
@@ -106,6 +112,15 @@ fn a_commit_of_unknown_outcome_acknowledges_nothing_and_stops_the_writer() {
     let later = watched.enqueue("INSERT INTO number (n) VALUES (2)");
     assert!(matches!(later.blocking_recv().unwrap(), Err(StoreError::Unavailable(_))));
     assert!(watched.groups.try_recv().is_err(), "a group was committed after that");
+}
+
+#[test]
+fn a_writer_that_panics_says_so_and_promises_nothing_more() {
+    let watched = watched();
+    let lost = watched.enqueue_work(|_| panic!("a bug"));
+    assert!(lost.blocking_recv().is_err(), "nobody vouches for it");
+    assert!(watched.fatal.recv().unwrap().contains("because of a bug"));
+    assert!(watched.writer.is_stopped());
 }
 
 #[test]
