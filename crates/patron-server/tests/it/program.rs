@@ -190,7 +190,8 @@ fn metrics_count_requests_by_route_and_status() {
 
 #[test]
 fn metrics_can_have_their_own_address() {
-    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    // On an address of its own, so that no other test takes the port in between.
+    let free = TcpListener::bind("127.0.91.1:0").unwrap().local_addr().unwrap();
     let server = launch().with("--metrics-listen").with(free.to_string()).start();
     assert_eq!(Call::get("/metrics").send(&server).status, 404);
     let metrics = Call::get("/metrics").send(free);
