@@ -9,6 +9,7 @@ use base64::Engine as _;
 use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use patron::entropy::{Entropy, random_bytes};
+use patron::hex;
 use patron::installation::Mode;
 use patron::keys::RootKey;
 use zeroize::Zeroizing;
@@ -85,15 +86,9 @@ fn write_whole(data: &Path, bytes: &[u8; 32]) -> io::Result<()> {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         _ => {}
     }
-    let mut text = Zeroizing::new(String::with_capacity(65));
-    for byte in bytes {
-        for nibble in [byte >> 4, byte & 15] {
-            text.push(char::from_digit(nibble.into(), 16).unwrap_or('0'));
-        }
-    }
-    text.push('\n');
     let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&draft)?;
-    file.write_all(text.as_bytes())?;
+    file.write_all(hex::encode(bytes).as_bytes())?;
+    file.write_all(b"\n")?;
     file.sync_all()?;
     fs::rename(&draft, data.join(FILE_NAME))?;
     File::open(data)?.sync_all()
@@ -158,7 +153,7 @@ pub(crate) const fn is_open_to_others(mode: u32) -> bool {
 /// Reads 64 hex digits, or base64 of 32 bytes. White space around them does not matter.
 fn decode(text: &str, place: &str) -> Result<RootKey, Refusal> {
     let text = text.trim();
-    let bytes = from_hex(text).or_else(|| {
+    let bytes = hex::decode(text).or_else(|| {
         let decoded = Zeroizing::new(LENIENT.decode(text).ok()?);
         let bytes: [u8; 32] = decoded.as_slice().try_into().ok()?;
         Some(Zeroizing::new(bytes))
@@ -174,19 +169,6 @@ fn decode(text: &str, place: &str) -> Result<RootKey, Refusal> {
 fn from_bytes(bytes: &[u8; 32]) -> Result<RootKey, Refusal> {
     RootKey::new(*bytes)
         .map_err(|_| Refusal::failure("the root key cannot be used: the cipher refused it"))
-}
-
-fn from_hex(text: &str) -> Option<Zeroizing<[u8; 32]>> {
-    let (pairs, rest) = text.as_bytes().as_chunks::<2>();
-    if pairs.len() != 32 || !rest.is_empty() {
-        return None;
-    }
-    let mut bytes = Zeroizing::new([0; 32]);
-    for (byte, [high, low]) in bytes.iter_mut().zip(pairs) {
-        let digit = |c: u8| char::from(c).to_digit(16).and_then(|d| u8::try_from(d).ok());
-        *byte = (digit(*high)? << 4) | digit(*low)?;
-    }
-    Some(bytes)
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ use zeroize::Zeroizing;
 
 use crate::clock::Timestamp;
 use crate::entropy::{Entropy, random_bytes};
+use crate::hex;
 use crate::ids::{KeyNumber, MerchantNumber};
 use crate::keys::Generation;
 
@@ -95,14 +96,9 @@ pub struct ApiKeyText(Zeroizing<String>);
 impl ApiKeyText {
     /// A new key: 128 bits that nobody can guess.
     pub fn issue(entropy: &dyn Entropy) -> Self {
-        let bytes: [u8; 16] = random_bytes(entropy);
-        let mut text = Zeroizing::new(String::with_capacity(32));
-        for byte in bytes {
-            for nibble in [byte >> 4, byte & 15] {
-                let digit = char::from_digit(nibble.into(), 16).unwrap_or('0');
-                text.push(digit.to_ascii_uppercase());
-            }
-        }
+        let bytes = Zeroizing::new(random_bytes::<16>(entropy));
+        let mut text = hex::encode(&*bytes);
+        text.make_ascii_uppercase();
         Self(text)
     }
 

@@ -23,6 +23,7 @@ pub mod entropy;
 pub mod error;
 pub mod event;
 mod framing;
+pub mod hex;
 pub mod history;
 pub mod ids;
 pub mod installation;

@@ -6,6 +6,7 @@ use zeroize::Zeroizing;
 
 use crate::clock::Timestamp;
 use crate::entropy::{Entropy, random_bytes};
+use crate::hex;
 use crate::ids::{CustomerNumber, MerchantNumber};
 use crate::keys::DeploymentKeys;
 
@@ -51,27 +52,16 @@ impl ClientToken {
 
     /// Reads `tkn_` and 32 lower-case hex digits.
     pub fn parse(text: &str) -> Option<Self> {
-        let hex = text.strip_prefix(Self::PREFIX)?.as_bytes();
-        let (pairs, rest) = hex.as_chunks::<2>();
-        if pairs.len() != 16 || !rest.is_empty() {
-            return None;
-        }
-        let mut bytes = Zeroizing::new([0; 16]);
-        for (byte, [high, low]) in bytes.iter_mut().zip(pairs) {
-            *byte = (hex_digit(*high)? << 4) | hex_digit(*low)?;
-        }
-        Some(Self(bytes))
+        let digits = text.strip_prefix(Self::PREFIX)?;
+        let is_lower = !digits.bytes().any(|byte| byte.is_ascii_uppercase());
+        hex::decode(digits).filter(|_| is_lower).map(Self)
     }
 
     /// `tkn_` and 32 lower-case hex digits. It is shown once.
     pub fn to_text(&self) -> Zeroizing<String> {
         let mut text = Zeroizing::new(String::with_capacity(36));
         text.push_str(Self::PREFIX);
-        for byte in self.0.iter() {
-            for nibble in [byte >> 4, byte & 15] {
-                text.push(char::from_digit(nibble.into(), 16).unwrap_or('0'));
-            }
-        }
+        text.push_str(&hex::encode(&*self.0));
         text
     }
 
@@ -83,14 +73,6 @@ impl ClientToken {
 
     pub(crate) fn hash(&self, keys: &DeploymentKeys) -> [u8; 32] {
         keys.token_hash(&self.0)
-    }
-}
-
-fn hex_digit(byte: u8) -> Option<u8> {
-    match byte {
-        b'0'..=b'9' => Some(byte - b'0'),
-        b'a'..=b'f' => Some(byte - b'a' + 10),
-        _ => None,
     }
 }
 
