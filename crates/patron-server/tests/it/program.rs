@@ -1,7 +1,7 @@
 //! The program itself: starting, stopping, and saying how it is.
 
 use std::fs;
-use std::io::Write as _;
+use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::process::Command;
 use std::time::Duration;
@@ -129,6 +129,42 @@ fn sigterm_lets_a_request_in_flight_finish() {
     assert_eq!(read(&server), created);
 }
 
+#[test]
+fn a_server_that_shuts_down_is_alive_and_not_ready() {
+    // On an address of its own, so that no other test takes the port in between.
+    let own = TcpListener::bind("127.0.91.2:0").unwrap().local_addr().unwrap();
+    let mut server = launch().with("--metrics-listen").with(own.to_string()).start();
+    assert_eq!(Call::get("/readyz").send(own).status, 200);
+    let call = Call::post("/customers").basic(server.key()).form(LEAST);
+    let body = call.body();
+    let mut connection = Connection::open(&server);
+    connection.send_head(&call);
+    connection.write(&body[..20]);
+    in_flight(&own.to_string(), server.key());
+    server.ask_to_end();
+    let refusal = soon("the server is not ready", || {
+        let reply = Call::get("/readyz").send(own);
+        (reply.status != 200).then_some(reply)
+    });
+    assert_eq!((refusal.status, refusal.text()), (503, "the server is shutting down"));
+    assert_eq!(Call::get("/healthz").send(own).status, 200);
+    connection.write(&body[20..]);
+    assert_eq!(connection.reply().status, 200);
+    assert!(server.wait().success(), "{}", server.stderr());
+}
+
+#[test]
+fn plain_http_is_not_answered_where_tls_is_spoken() {
+    let server = with_tls(launch(), "127.0.0.1").start();
+    let mut plain = TcpStream::connect(server.address()).unwrap();
+    plain.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+    plain.write_all(b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n").unwrap();
+    let mut answer = Vec::new();
+    plain.read_to_end(&mut answer).unwrap();
+    let answer = String::from_utf8_lossy(&answer);
+    assert!(!answer.contains("HTTP"), "answered in the clear: {answer}");
+}
+
 /// Waits until the server has begun to answer a request besides the one that asks.
 fn in_flight(address: &str, key: &str) {
     let address: std::net::SocketAddr = address.parse().unwrap();
@@ -183,6 +219,17 @@ fn metrics_count_requests_by_route_and_status() {
     assert_eq!(counted("/customers/{id}", 200), "1");
     assert_eq!(counted("/customers/{id}", 404), "1");
     assert_eq!(counted("/customers", 401), "1");
+    let labels = "{wire=\"juspay\",route=\"/customers/{id}\",status=\"404\"}";
+    let timed = format!("patron_request_duration_seconds_count{labels} 1");
+    assert!(metrics.lines().any(|line| line == timed), "no `{timed}` in {metrics}");
+    // What was written until here came one by one, so each commit held one write.
+    let value = |name: &str| -> f64 { word_after(metrics, name).parse().unwrap() };
+    let groups = value("patron_store_group_size_count ");
+    assert!(groups >= 1.0, "{metrics}");
+    assert!(value("patron_store_group_size_sum ") >= groups, "{metrics}");
+    let kind = reply.header("content-type").unwrap();
+    assert!(kind.starts_with("application/openmetrics-text"), "{kind}");
+    assert!(metrics.ends_with("# EOF\n"), "{metrics}");
     for personal in ["jon", "Jon", "Snow", "winter", "99887766", "nobody", server.key()] {
         assert!(!metrics.contains(personal), "{personal} in {metrics}");
     }
