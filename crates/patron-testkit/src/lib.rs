@@ -1,5 +1,7 @@
 //! What tests stand on.
 
+pub mod chance;
+pub mod effort;
 pub mod entropy;
 mod exact_json;
 pub mod golden;

@@ -1,30 +1,11 @@
 //! Hostile input: whatever is sent, the answer is within the contract, and nothing panics.
 
+use patron_testkit::chance::Chance;
 use patron_testkit::http::{Call, Connection, Reply};
 use patron_testkit::server::{SANDBOX_KEY, Server};
 use serde_json::Value;
 
 use crate::stage::server;
-
-/// Chance that comes out the same every time (xorshift64*), so that a failure can be looked at again.
-struct Chance(u64);
-
-impl Chance {
-    fn next(&mut self) -> u64 {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        self.0.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 16
-    }
-
-    fn below(&mut self, end: usize) -> usize {
-        usize::try_from(self.next()).unwrap() % end.max(1)
-    }
-
-    fn pick<T: Copy>(&mut self, from: &[T]) -> T {
-        from[self.below(from.len())]
-    }
-}
 
 /// What parsers stumble over.
 const NASTY: [&[u8]; 24] = [
@@ -117,7 +98,7 @@ fn nothing_panicked(mut server: Server) {
 #[test]
 fn spoiled_bodies_are_answered_within_the_contract() {
     let server = server();
-    let mut chance = Chance(0x0123_4567_89AB_CDEF);
+    let mut chance = Chance::new(0x0123_4567_89AB_CDEF);
     let mut connection = Connection::open(&server);
     for _ in 0..3_000 {
         let seed = chance.pick(&BODIES);
@@ -139,7 +120,7 @@ fn spoiled_bodies_are_answered_within_the_contract() {
 #[test]
 fn spoiled_targets_are_answered_within_the_contract() {
     let server = server();
-    let mut chance = Chance(0xFEDC_BA98_7654_3210);
+    let mut chance = Chance::new(0xFEDC_BA98_7654_3210);
     let mut connection = Connection::open(&server);
     let seeds = [
         "/customers/jon%40x?options.get_client_auth_token=true",
@@ -168,7 +149,7 @@ fn fits_a_line(c: &char) -> bool {
 #[test]
 fn spoiled_heads_do_no_harm() {
     let server = server();
-    let mut chance = Chance(0x1357_9BDF_0246_8ACE);
+    let mut chance = Chance::new(0x1357_9BDF_0246_8ACE);
     let head = b"POST /customers HTTP/1.1\r\nHost: h\r\nAuthorization: Basic S0VZOg==\r\n\
         x-merchantid: testaccount\r\nx-request-id: r-1\r\nIf-Match: \"1\"\r\n\
         X-Forwarded-For: 10.0.0.1\r\nContent-Type: application/json; charset=utf-8\r\n\
