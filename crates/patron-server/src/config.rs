@@ -151,6 +151,11 @@ pub(crate) struct ServeSettings {
     #[arg(long, env = "PATRON_CONNECTIONS_MAX", value_name = "N", default_value = "20000", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub(crate) connections_max: u32,
 
+    /// Memory for customers that were read lately, still sealed, and for their unwrapped keys, in
+    /// mebibytes. 0 for none.
+    #[arg(long, env = "PATRON_CUSTOMER_CACHE_MIB", value_name = "MIB", default_value = "64", value_parser = clap::value_parser!(u32).range(0..=1_048_576))]
+    pub(crate) customer_cache_mib: u32,
+
     /// How long requests in flight may take to finish after SIGTERM, in milliseconds.
     #[arg(long, env = "PATRON_DRAIN_TIMEOUT_MS", value_name = "MS", default_value = "10000", value_parser = clap::value_parser!(u64).range(0..=3_600_000))]
     pub(crate) drain_timeout_ms: u64,
@@ -178,6 +183,11 @@ impl ServeSettings {
     /// How long an answer may lie unread.
     pub(crate) const fn write_time_max(&self) -> Duration {
         Duration::from_millis(self.write_timeout_ms)
+    }
+
+    /// Memory for customers that were read lately.
+    pub(crate) fn customer_cache_bytes(&self) -> u64 {
+        u64::from(self.customer_cache_mib) << 20
     }
 
     /// Both files for TLS, when it is on.

@@ -81,7 +81,9 @@ impl Opening<'_> {
             || -> OnGroup { Arc::new(|_| ()) },
             |serving| Arc::clone(&serving.on_group),
         );
-        let engine = stores::open(data, now, on_group).map_err(not_opened)?;
+        let recent_bytes_max =
+            self.serving.as_ref().map_or(0, |serving| serving.settings.customer_cache_bytes());
+        let engine = stores::open(data, now, recent_bytes_max, on_group).map_err(not_opened)?;
         self.check_founded(&*engine).await?;
         let entropy: Arc<dyn Entropy> = Arc::new(OsEntropy::new());
         // The lock is held from here on, so no other start makes a root key at the same time.

@@ -29,9 +29,10 @@ pub(crate) fn inspect(data: &Path) -> Result<Schema, OpenError> {
 pub(crate) fn open(
     data: &Path,
     now: Timestamp,
+    recent_bytes_max: u64,
     on_group: OnGroup,
 ) -> Result<Arc<Engine>, OpenError> {
-    let options = Options { now, on_group, on_fatal: Arc::new(stop_at_once) };
+    let options = Options { now, recent_bytes_max, on_group, on_fatal: Arc::new(stop_at_once) };
     SqliteStore::open(data, options).map(Arc::new)
 }
 

@@ -15,6 +15,7 @@ mod migrations;
 mod open_error;
 mod outbox;
 mod read;
+mod recent;
 mod rows;
 mod sql;
 mod tokens;
@@ -44,6 +45,7 @@ use crate::errors::NotAnswering;
 use crate::lock::DirectoryLock;
 pub use crate::migrations::Schema;
 pub use crate::open_error::OpenError;
+use crate::recent::Recent;
 use crate::writer::{Listeners, Moves, Writer};
 
 const DATABASE_FILE: &str = "patron.db";
@@ -59,6 +61,8 @@ pub type OnFatal = Arc<dyn Fn(&str) + Send + Sync>;
 pub struct Options {
     /// The time, for the record of migrations.
     pub now: Timestamp,
+    /// About how many bytes of customers that were read lately are kept in memory, still sealed.
+    pub recent_bytes_max: u64,
     /// Called on the writer's thread after each commit.
     pub on_group: OnGroup,
     /// Called on the writer's thread when it cannot go on.
@@ -73,6 +77,7 @@ pub struct SqliteStore {
     // Fields are dropped in this order: readers first, since one that is open would keep the writer
     // from leaving a single file behind; the lock last.
     readers: Readers,
+    recent: Arc<Recent>,
     writer: Writer,
     _lock: DirectoryLock,
 }
@@ -96,7 +101,7 @@ impl SqliteStore {
         options: Options,
         pages_max: Option<u32>,
     ) -> Result<Self, OpenError> {
-        let Options { now, on_group, on_fatal } = options;
+        let Options { now, recent_bytes_max, on_group, on_fatal } = options;
         let lock = DirectoryLock::take(directory)?;
         let file = Self::database_file(directory);
         // The file is made before SQLite opens it, so that nobody else can ever read it: its log and
@@ -106,8 +111,10 @@ impl SqliteStore {
         migrations::migrate(&mut connection, now)?;
         lock::sync_directory(directory).map_err(OpenError::at(directory))?;
         let listeners = Listeners { on_group, on_fatal };
-        let writer = Writer::start(connection, listeners).map_err(OpenError::Thread)?;
-        Ok(Self { readers: Readers::new(file), writer, _lock: lock })
+        let recent = Arc::new(Recent::new(recent_bytes_max));
+        let writer = Writer::start(connection, Arc::clone(&recent), listeners);
+        let writer = writer.map_err(OpenError::Thread)?;
+        Ok(Self { readers: Readers::new(file), recent, writer, _lock: lock })
     }
 
     /// How far the schema in `directory` is, found without changing anything.
@@ -149,6 +156,23 @@ impl SqliteStore {
         Box::pin(ready(self.readers.read(read)))
     }
 
+    fn find_recent_or_stored(
+        &self,
+        merchant: MerchantNumber,
+        key: UniqueKey,
+    ) -> Result<Option<Arc<SealedCustomer>>, StoreError> {
+        if let Some(customer) = self.recent.find(merchant, &key) {
+            return Ok(Some(customer));
+        }
+        let moment = self.recent.moment();
+        let found = self.readers.read(|connection| read::find_customer(connection, merchant, &key));
+        let found = found?.map(Arc::new);
+        if let Some(customer) = &found {
+            self.recent.remember(moment, key, customer);
+        }
+        Ok(found)
+    }
+
     fn refuse_when_stopped(&self) -> Result<(), StoreError> {
         if self.writer.is_stopped() { Err(NotAnswering::WriterStopped.into()) } else { Ok(()) }
     }
@@ -170,8 +194,10 @@ impl Store for SqliteStore {
             // All wait before the first is answered, so that they share commits.
             let mut waiting = Vec::with_capacity(changes.len());
             for change in changes {
+                let customer = &change.parts().customer;
+                let moves = Moves::Customer(customer.merchant, customer.number);
                 let work = move |connection: &Connection| apply::apply(connection, &change);
-                waiting.push(self.writer.enqueue(Moves::Nothing, work).await);
+                waiting.push(self.writer.enqueue(moves, work).await);
             }
             let mut answers = Vec::with_capacity(waiting.len());
             for answer in waiting {
@@ -184,12 +210,12 @@ impl Store for SqliteStore {
         })
     }
 
-    fn find_customer<'a>(
-        &'a self,
+    fn find_customer(
+        &self,
         merchant: MerchantNumber,
-        keys: &'a [UniqueKey],
-    ) -> StoreFuture<'a, Option<SealedCustomer>> {
-        self.answer(|connection| read::find_customer(connection, merchant, keys))
+        key: UniqueKey,
+    ) -> StoreFuture<'_, Option<Arc<SealedCustomer>>> {
+        Box::pin(ready(self.find_recent_or_stored(merchant, key)))
     }
 
     fn list_customers(

@@ -23,21 +23,8 @@ pub(crate) fn find_installation(
     sql::find(connection, "SELECT mode, created_ms FROM installation", [], read_installation)
 }
 
-/// The first of `keys` that fits. Customers that are deleted do not.
+/// The customer with this name. Customers that are deleted have none.
 pub(crate) fn find_customer(
-    connection: &Connection,
-    merchant: MerchantNumber,
-    keys: &[UniqueKey],
-) -> Result<Option<SealedCustomer>, StoreError> {
-    for key in keys {
-        if let Some(customer) = find_customer_by(connection, merchant, key)? {
-            return Ok(Some(customer));
-        }
-    }
-    Ok(None)
-}
-
-fn find_customer_by(
     connection: &Connection,
     merchant: MerchantNumber,
     key: &UniqueKey,

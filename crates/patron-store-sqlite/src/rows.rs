@@ -12,7 +12,7 @@ use patron::installation::{Installation, Mode};
 use patron::keys::{KeyOwner, KeyPurpose, WrappedCustomerKey, WrappedKey};
 use patron::merchant::{AllowList, CountryCode, Merchant, Settings, Standing};
 use patron::profile::Field;
-use patron::seal::SealedCustomer;
+use patron::seal::{SealedCustomer, Unwrapped};
 use patron::store::{ListedKey, StoreError};
 use rusqlite::Row;
 use rusqlite::types::{FromSql, ToSqlOutput, ValueRef};
@@ -144,6 +144,7 @@ pub(crate) fn customer_values(
         schema,
         sealed,
         key: WrappedCustomerKey { generation: key_generation, wrap_generation: _, wrapped: _ },
+        unwrapped: _,
     } = customer;
     let Indexes {
         generation,
@@ -209,6 +210,7 @@ pub(crate) fn read_customer(row: &Row<'_>) -> Result<SealedCustomer, StoreError>
                 wrapped: columns.take("wrapped")?,
             }
         },
+        unwrapped: Unwrapped::default(),
     })
 }
 

@@ -5,11 +5,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::{self, JoinHandle};
 
+use patron::ids::{CustomerNumber, MerchantNumber};
 use patron::store::StoreError;
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::errors::{NotAnswering, commit_certainly_failed, is_refusal};
+use crate::recent::Recent;
 use crate::{OnFatal, OnGroup};
 
 /// The most writes that are committed together: more gain nothing, and each waits longer.
@@ -32,19 +34,27 @@ pub(crate) struct Listeners {
     pub(crate) on_fatal: OnFatal,
 }
 
-/// Whether a write changes what may be remembered until the management epoch grows.
+/// What a write changes of that which may be remembered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Moves {
     Nothing,
+    /// What is remembered until the management epoch grows.
     ManagementEpoch,
+    /// One customer.
+    Customer(MerchantNumber, CustomerNumber),
 }
 
 impl Writer {
     /// Starts the thread, which owns `connection` from now on.
-    pub(crate) fn start(connection: Connection, listeners: Listeners) -> std::io::Result<Self> {
+    pub(crate) fn start(
+        connection: Connection,
+        recent: Arc<Recent>,
+        listeners: Listeners,
+    ) -> std::io::Result<Self> {
         let (queue, waiting) = mpsc::channel(QUEUE_MAX);
         let is_stopped = Arc::new(AtomicBool::new(false));
-        let committer = Committer { connection, listeners, is_stopped: Arc::clone(&is_stopped) };
+        let committer =
+            Committer { connection, recent, listeners, is_stopped: Arc::clone(&is_stopped) };
         let thread = thread::Builder::new()
             .name("patron-writer".to_owned())
             .spawn(move || committer.serve(waiting))?;
@@ -70,10 +80,14 @@ impl Writer {
     {
         let (reply, answer) = oneshot::channel();
         let epoch = match moves {
-            Moves::Nothing => None,
+            Moves::Nothing | Moves::Customer(..) => None,
             Moves::ManagementEpoch => Some(Arc::clone(&self.epoch)),
         };
-        let write = Box::new(Waiting { work, done: None, reply, epoch });
+        let customer = match moves {
+            Moves::Nothing | Moves::ManagementEpoch => None,
+            Moves::Customer(merchant, number) => Some((merchant, number)),
+        };
+        let write = Box::new(Waiting { work, done: None, reply, epoch, customer });
         let queue = self.queue.as_ref().ok_or(NotAnswering::WriterEnded)?;
         queue.send(write).await.map_err(|_| NotAnswering::WriterEnded)?;
         Ok(answer)
@@ -112,6 +126,9 @@ pub(crate) async fn arrived<T>(answer: Answer<T>) -> Result<T, StoreError> {
 
 /// A write that waits for its commit.
 trait Write: Send {
+    /// The customer that is changed, if it is one.
+    fn customer(&self) -> Option<(MerchantNumber, CustomerNumber)>;
+
     /// Does the work in the transaction that is open. `Err` leaves the transaction in doubt; a mere
     /// refusal is `Ok`.
     fn perform(&mut self, connection: &Connection) -> Result<(), StoreError>;
@@ -128,6 +145,7 @@ struct Waiting<T, F> {
     done: Option<Result<T, StoreError>>,
     reply: oneshot::Sender<Result<T, StoreError>>,
     epoch: Option<Arc<AtomicU64>>,
+    customer: Option<(MerchantNumber, CustomerNumber)>,
 }
 
 impl<T, F> Write for Waiting<T, F>
@@ -135,6 +153,10 @@ where
     T: Send,
     F: Fn(&Connection) -> Result<T, StoreError> + Send,
 {
+    fn customer(&self) -> Option<(MerchantNumber, CustomerNumber)> {
+        self.customer
+    }
+
     fn perform(&mut self, connection: &Connection) -> Result<(), StoreError> {
         match (self.work)(connection) {
             Err(error) if !is_refusal(&error) => Err(error),
@@ -162,6 +184,7 @@ where
 /// The writer's own side: what lives on its thread.
 struct Committer {
     connection: Connection,
+    recent: Arc<Recent>,
     listeners: Listeners,
     is_stopped: Arc<AtomicBool>,
 }
@@ -221,6 +244,7 @@ impl Committer {
     }
 
     fn try_commit(&self, group: &mut [Box<dyn Write>]) -> Result<(), Failure> {
+        let _group = self.recent.begin(group.iter().filter_map(|write| write.customer()));
         self.run("BEGIN IMMEDIATE").map_err(Failure::Refused)?;
         for write in group {
             if let Err(error) = write.perform(&self.connection) {

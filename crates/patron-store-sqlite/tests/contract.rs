@@ -13,15 +13,22 @@ use patron::store::Store;
 use patron_store_sqlite::{Options, SqliteStore};
 use patron_testkit::store_contract::Place;
 
-patron_testkit::store_contract!(run);
+mod with_a_memory {
+    patron_testkit::store_contract!(super::run_remembering);
+}
 
-/// A data directory.
-struct Directory(PathBuf);
+mod without_a_memory {
+    patron_testkit::store_contract!(super::run_forgetting);
+}
+
+/// A data directory, and how many bytes of customers its store remembers.
+struct Directory(PathBuf, u64);
 
 impl Place for Directory {
     fn open(&self) -> Arc<dyn Store> {
         let options = Options {
             now: Timestamp::from_ms(1),
+            recent_bytes_max: self.1,
             on_group: Arc::new(|_| {}),
             on_fatal: Arc::new(|reason| panic!("{reason}")),
         };
@@ -44,7 +51,15 @@ impl Place for Directory {
     }
 }
 
-fn run(check: fn(&dyn Place)) {
+fn run_remembering(check: fn(&dyn Place)) {
+    run(check, 1 << 20);
+}
+
+fn run_forgetting(check: fn(&dyn Place)) {
+    run(check, 0);
+}
+
+fn run(check: fn(&dyn Place), recent_bytes_max: u64) {
     let directory = tempfile::tempdir().unwrap();
-    check(&Directory(directory.path().join("data")));
+    check(&Directory(directory.path().join("data"), recent_bytes_max));
 }

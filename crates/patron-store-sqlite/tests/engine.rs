@@ -18,6 +18,7 @@ use tempfile::TempDir;
 fn options() -> Options {
     Options {
         now: Timestamp::from_ms(1),
+        recent_bytes_max: 1 << 20,
         on_group: Arc::new(|_| {}),
         on_fatal: Arc::new(|reason| panic!("{reason}")),
     }

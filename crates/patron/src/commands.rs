@@ -11,7 +11,7 @@ use crate::token::{IssuedToken, TokenWish};
 /// A customer after a command, and the token that was issued with it.
 pub struct Written {
     /// The customer as it now is.
-    pub customer: Customer,
+    pub customer: Box<Customer>,
     /// The token, where one was wished.
     pub token: Option<IssuedToken>,
 }
@@ -55,7 +55,7 @@ impl CustomerWriter<'_> {
         locator: Locator<'_>,
         precondition: &Precondition,
         decide: impl Fn(&Customer) -> Result<ProfileEdit, Error> + Sync,
-    ) -> Result<Customer, Error> {
+    ) -> Result<Box<Customer>, Error> {
         self.0.update(Meant::Any(locator), precondition, decide).await
     }
 
@@ -74,7 +74,7 @@ impl CustomerWriter<'_> {
         self.0.check_wish(wish)?;
         for _ in 0..ATTEMPTS_MAX {
             let found = self.0.find(Locator::Reference(reference)).await?;
-            let decided = decide(found.as_ref().map(|opened| &opened.customer))?;
+            let decided = decide(found.as_ref().map(|opened| &*opened.customer))?;
             let customer = match (found, decided) {
                 (None, Ensure::Create(profile)) => match self.0.create(*profile, wish).await {
                     Ok((customer, token)) => return Ok(Written { customer, token }),
@@ -112,7 +112,7 @@ impl OwnCustomer<'_> {
         locator: Locator<'_>,
         precondition: &Precondition,
         decide: impl Fn(&Customer) -> Result<ProfileEdit, Error> + Sync,
-    ) -> Result<Customer, Error> {
+    ) -> Result<Box<Customer>, Error> {
         self.desk.update(Meant::Own(self.own, locator), precondition, decide).await
     }
 }

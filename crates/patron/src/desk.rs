@@ -12,7 +12,7 @@ use crate::keys::MerchantKeys;
 use crate::locator::Locator;
 use crate::patron::{MerchantContext, Patron};
 use crate::profile::{Profile, ProfileEdit};
-use crate::seal::{self, Opened, Sealer};
+use crate::seal::{self, Opened, SealedCustomer, Sealer};
 use crate::store::{Store, StoreError, Unique};
 use crate::token::{ClientToken, IssuedToken, TokenRecord, TokenWish};
 
@@ -54,9 +54,18 @@ impl Desk<'_> {
     }
 
     pub(crate) async fn find(&self, locator: Locator<'_>) -> Result<Option<Opened>, Error> {
-        let keys = locator.unique_keys(self.keys().indexes());
-        let row = self.store().find_customer(self.merchant(), &keys).await?;
-        row.map(|row| seal::open(self.keys(), row)).transpose().map_err(Error::internal)
+        let row = self.find_row(locator).await?;
+        row.map(|row| seal::open_for_change(self.keys(), row)).transpose().map_err(Error::internal)
+    }
+
+    /// The customer as it is sealed.
+    async fn find_row(&self, locator: Locator<'_>) -> Result<Option<Arc<SealedCustomer>>, Error> {
+        for key in locator.unique_keys(self.keys().indexes()) {
+            if let Some(row) = self.store().find_customer(self.merchant(), key).await? {
+                return Ok(Some(row));
+            }
+        }
+        Ok(None)
     }
 
     pub(crate) async fn find_existing(&self, locator: Locator<'_>) -> Result<Opened, Error> {
@@ -141,7 +150,7 @@ impl Desk<'_> {
         &self,
         profile: Profile,
         wish: TokenWish,
-    ) -> Result<(Customer, Option<IssuedToken>), CreateError> {
+    ) -> Result<(Box<Customer>, Option<IssuedToken>), CreateError> {
         for _ in 0..ATTEMPTS_MAX {
             let number = self.patron.numbers.next(self.store()).await?;
             let birth = Birth {
@@ -156,7 +165,7 @@ impl Desk<'_> {
             let change = change.with_token(record);
             customer.history_head = change.parts().entry.head;
             match self.apply(change).await {
-                Ok(()) => return Ok((customer, token)),
+                Ok(()) => return Ok((Box::new(customer), token)),
                 // Chance hardly brings an id twice, but a store that was restored in part may have
                 // counted its numbers back.
                 Err(StoreError::Duplicate(Unique::CustomerId | Unique::CustomerNumber)) => {}
@@ -175,7 +184,7 @@ impl Desk<'_> {
         meant: Meant<'_>,
         precondition: &Precondition,
         decide: impl Fn(&Customer) -> Result<ProfileEdit, Error> + Sync,
-    ) -> Result<Customer, Error> {
+    ) -> Result<Box<Customer>, Error> {
         for _ in 0..ATTEMPTS_MAX {
             let opened = self.open(meant).await?;
             let edit = decide(&opened.customer)?;
@@ -192,7 +201,7 @@ impl Desk<'_> {
         opened: Opened,
         edit: &ProfileEdit,
         precondition: &Precondition,
-    ) -> Result<Option<Customer>, Error> {
+    ) -> Result<Option<Box<Customer>>, Error> {
         match customer::update(&opened.customer, edit, precondition, self.now)? {
             Decided::Unchanged => Ok(Some(opened.customer)),
             Decided::Changed(mut after, changed) => {
@@ -200,7 +209,7 @@ impl Desk<'_> {
                     self.sealer().update(&opened, &after, changed).map_err(Error::internal)?;
                 after.history_head = change.parts().entry.head;
                 match self.apply(change).await {
-                    Ok(()) => Ok(Some(*after)),
+                    Ok(()) => Ok(Some(after)),
                     Err(StoreError::Stale) => Ok(None),
                     Err(error) => Err(error.into()),
                 }

@@ -92,6 +92,13 @@ impl CustomerId {
         Self(Pii::new(format!("{}{random}", Self::PREFIX)))
     }
 
+    /// Whether a text looks like an id that was made here. Customers that came from elsewhere may have
+    /// ids of any form.
+    pub(crate) fn has_our_form(text: &str) -> bool {
+        let random = text.strip_prefix(Self::PREFIX);
+        random.is_some_and(|random| random.len() == Self::RANDOM_LENGTH)
+    }
+
     /// An id as it stands in sealed data.
     pub(crate) fn from_sealed(text: String) -> Self {
         Self(Pii::new(text))

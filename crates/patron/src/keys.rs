@@ -349,7 +349,8 @@ impl MerchantKeys {
     }
 }
 
-/// A customer's key, unwrapped. Lives as long as one request.
+/// A customer's key, unwrapped. Lives as long as its row is held, by a request or by a store that may
+/// be asked for it again; wiped when dropped.
 pub(crate) struct CustomerKey {
     pub(crate) cipher: Cipher,
 }

@@ -2,14 +2,14 @@
 
 use crate::blind_index::IndexKeys;
 use crate::customer::Customer;
-use crate::ids::CustomerNumber;
+use crate::ids::{CustomerId, CustomerNumber};
 use crate::store::UniqueKey;
 
 /// By what a caller names a customer.
 #[derive(Debug, Clone, Copy)]
 pub enum Locator<'a> {
-    /// A public id or the merchant's reference; when one customer's reference is another's id, the
-    /// id wins.
+    /// A public id or the merchant's reference. When one customer's reference is another's id, a text
+    /// in the form of our ids names the id, and any other the reference.
     IdOrReference(&'a str),
     /// The merchant's reference.
     Reference(&'a str),
@@ -28,14 +28,34 @@ impl Locator<'_> {
         }
     }
 
-    /// What a store can look for, in the order in which it counts.
-    pub(crate) fn unique_keys(self, indexes: &IndexKeys) -> Vec<UniqueKey> {
-        match self {
-            Self::IdOrReference(text) => {
-                vec![UniqueKey::Id(indexes.id(text)), UniqueKey::Reference(indexes.reference(text))]
+    /// What a store can look for, in the order in which it counts. Each is made when it is asked for,
+    /// since the first one is nearly always there.
+    pub(crate) fn unique_keys(self, indexes: &IndexKeys) -> impl Iterator<Item = UniqueKey> {
+        let (first, second) = match self {
+            Self::IdOrReference(text) if CustomerId::has_our_form(text) => {
+                (Name::Id(text), Some(Name::Reference(text)))
             }
-            Self::Reference(text) => vec![UniqueKey::Reference(indexes.reference(text))],
-            Self::Number(number) => vec![UniqueKey::Number(number)],
+            Self::IdOrReference(text) => (Name::Reference(text), Some(Name::Id(text))),
+            Self::Reference(text) => (Name::Reference(text), None),
+            Self::Number(number) => (Name::Number(number), None),
+        };
+        [Some(first), second].into_iter().flatten().map(|name| name.key(indexes))
+    }
+}
+
+/// One name of a customer.
+enum Name<'a> {
+    Id(&'a str),
+    Reference(&'a str),
+    Number(CustomerNumber),
+}
+
+impl Name<'_> {
+    fn key(self, indexes: &IndexKeys) -> UniqueKey {
+        match self {
+            Self::Id(text) => UniqueKey::Id(indexes.id(text)),
+            Self::Reference(text) => UniqueKey::Reference(indexes.reference(text)),
+            Self::Number(number) => UniqueKey::Number(number),
         }
     }
 }

@@ -27,7 +27,7 @@ impl CustomerReader<'_> {
         &self,
         locator: Locator<'_>,
         wish: TokenWish,
-    ) -> Result<(Customer, Option<IssuedToken>), Error> {
+    ) -> Result<(Box<Customer>, Option<IssuedToken>), Error> {
         self.0.check_wish(wish)?;
         let customer = self.0.find_existing(locator).await?.customer;
         let token = self.0.issue_token(customer.number, wish).await?;
@@ -44,7 +44,7 @@ impl CustomerReader<'_> {
         let customers = list
             .customers
             .into_iter()
-            .map(|row| Ok(seal::open(desk.keys(), row)?.customer))
+            .map(|row| Ok(*seal::open(desk.keys(), &row)?))
             .collect::<Result<_, seal::SealError>>()
             .map_err(Error::internal)?;
         Ok(CustomerList { customers, total: list.total })
@@ -56,7 +56,7 @@ impl OwnCustomer<'_> {
     ///
     /// # Errors
     /// `NotFound` for any other customer, there or not.
-    pub async fn find(&self, locator: Locator<'_>) -> Result<Customer, Error> {
+    pub async fn find(&self, locator: Locator<'_>) -> Result<Box<Customer>, Error> {
         Ok(self.desk.open(Meant::Own(self.own, locator)).await?.customer)
     }
 }

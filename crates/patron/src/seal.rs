@@ -1,5 +1,8 @@
 //! Sealing: an open customer becomes what a store may keep, and back. The only place that does.
 
+use std::fmt;
+use std::sync::{Arc, OnceLock};
+
 use crate::actor::Actor;
 use crate::actor::ActorKind;
 use crate::blind_index::Indexes;
@@ -46,6 +49,56 @@ pub struct SealedCustomer {
     pub sealed: Vec<u8>,
     /// The customer's key, wrapped. Kept in a table of its own.
     pub key: WrappedCustomerKey,
+    /// Room for the key itself. A store leaves it empty.
+    pub unwrapped: Unwrapped,
+}
+
+/// Room for a customer's key once it was unwrapped, so that a row that a store still holds opens
+/// again without that work. It is no part of the row's value: never stored or compared, a copy starts
+/// empty, and it counts only for the wrapped key that it came from.
+#[derive(Default)]
+pub struct Unwrapped(OnceLock<Box<UnwrappedFrom>>);
+
+struct UnwrappedFrom {
+    number: CustomerNumber,
+    wrapped: WrappedCustomerKey,
+    key: CustomerKey,
+}
+
+impl Clone for Unwrapped {
+    fn clone(&self) -> Self {
+        Self::default()
+    }
+}
+
+impl PartialEq for Unwrapped {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for Unwrapped {}
+
+impl fmt::Debug for Unwrapped {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Unwrapped")
+    }
+}
+
+/// The customer's key: unwrapped now, or by whoever opened this row before.
+fn key_of<'r>(
+    keys: &MerchantKeys,
+    row: &'r SealedCustomer,
+) -> Result<&'r CustomerKey, DoesNotOpen> {
+    if row.unwrapped.0.get().is_none() {
+        let key = keys.unwrap_customer_key(row.number, &row.key)?;
+        let from = UnwrappedFrom { number: row.number, wrapped: row.key.clone(), key };
+        // When another thread was faster, its key is the same.
+        let _ = row.unwrapped.0.set(Box::new(from));
+    }
+    let from = row.unwrapped.0.get().ok_or(DoesNotOpen)?;
+    let is_this = from.number == row.number && from.wrapped == row.key;
+    if is_this { Ok(&from.key) } else { Err(DoesNotOpen) }
 }
 
 /// Why something sealed cannot be opened or something open cannot be sealed.
@@ -91,6 +144,7 @@ fn place(row: &SealedCustomer) -> Vec<u8> {
         schema,
         sealed: _,
         key: WrappedCustomerKey { generation, wrap_generation: _, wrapped: _ },
+        unwrapped: _,
     } = row;
     let Indexes {
         generation: index_generation,
@@ -132,23 +186,29 @@ fn entry_place(header: &EntryHeader, schema: u16, generation: Generation) -> Vec
         .finish()
 }
 
-/// A customer that was opened, with its key at hand to seal what becomes of it.
+/// A customer that was opened, with its row at hand to seal what becomes of it.
 pub(crate) struct Opened {
-    pub(crate) customer: Customer,
-    cipher: CustomerKey,
-    key: WrappedCustomerKey,
+    pub(crate) customer: Box<Customer>,
+    row: Arc<SealedCustomer>,
+}
+
+/// Opens a customer and keeps its row at hand.
+pub(crate) fn open_for_change(
+    keys: &MerchantKeys,
+    row: Arc<SealedCustomer>,
+) -> Result<Opened, SealError> {
+    Ok(Opened { customer: open(keys, &row)?, row })
 }
 
 /// Opens a customer.
-pub(crate) fn open(keys: &MerchantKeys, row: SealedCustomer) -> Result<Opened, SealError> {
+pub(crate) fn open(keys: &MerchantKeys, row: &SealedCustomer) -> Result<Box<Customer>, SealError> {
     if row.merchant != keys.merchant() {
         return Err(SealError::DoesNotOpen);
     }
-    let cipher = keys.unwrap_customer_key(row.number, &row.key)?;
-    let plain = cipher.cipher.open(&place(&row), &row.sealed)?;
+    let plain = key_of(keys, row)?.cipher.open(&place(row), &row.sealed)?;
     let record: RecordV1 = decoded(row.schema, &plain)?;
     let RecordV1 { id, created_by, profile } = record;
-    let customer = Customer {
+    Ok(Box::new(Customer {
         merchant: row.merchant,
         number: row.number,
         id: CustomerId::from_sealed(id),
@@ -159,8 +219,7 @@ pub(crate) fn open(keys: &MerchantKeys, row: SealedCustomer) -> Result<Opened, S
         created_by: created_by.map(KeyNumber::new),
         profile: profile.into_profile()?,
         history_head: row.history_head,
-    };
-    Ok(Opened { customer, cipher, key: row.key })
+    }))
 }
 
 /// The old and new values of a history entry, opened.
@@ -237,7 +296,7 @@ pub fn seal_update(
     before: SealedCustomer,
     after: &Customer,
 ) -> Result<Change, SealError> {
-    let before = open(keys, before)?;
+    let before = open_for_change(keys, Arc::new(before))?;
     let changed = before.customer.profile.changed_fields(&after.profile);
     let sealer = Sealer { keys, entropy, actor };
     sealer.update(&before, after, changed)
@@ -284,7 +343,8 @@ impl Sealer<'_> {
             after,
             changed,
         };
-        self.seal(step, &before.cipher, before.key.clone())
+        let cipher = key_of(self.keys, &before.row)?;
+        self.seal(step, cipher, before.row.key.clone())
     }
 
     fn seal(
@@ -387,6 +447,7 @@ impl Sealer<'_> {
             schema: SCHEMA,
             sealed: Vec::new(),
             key,
+            unwrapped: Unwrapped::default(),
         };
         row.sealed = cipher.cipher.seal(self.entropy, &place(&row), &encoded(&record)?)?;
         Ok(row)

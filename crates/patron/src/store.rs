@@ -5,6 +5,7 @@
 
 use std::error::Error as StdError;
 use std::pin::Pin;
+use std::sync::Arc;
 
 use crate::api_key::ApiKey;
 use crate::blind_index::BlindIndex;
@@ -22,7 +23,7 @@ use crate::token::TokenRecord;
 pub type StoreFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
 
 /// One unique name of a customer within its merchant.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum UniqueKey {
     /// By the index over its public id.
     Id(BlindIndex),
@@ -176,12 +177,12 @@ pub trait Store: Send + Sync {
     /// not at the expected version or not there. A change that was applied before is not applied again: `Ok`.
     fn apply(&self, changes: Vec<Change>) -> StoreFuture<'_, Vec<Result<(), StoreError>>>;
 
-    /// The merchant's customer with the first of `keys` that fits; never a deleted one.
-    fn find_customer<'a>(
-        &'a self,
+    /// The merchant's customer with this name; never a deleted one.
+    fn find_customer(
+        &self,
         merchant: MerchantNumber,
-        keys: &'a [UniqueKey],
-    ) -> StoreFuture<'a, Option<SealedCustomer>>;
+        key: UniqueKey,
+    ) -> StoreFuture<'_, Option<Arc<SealedCustomer>>>;
 
     /// A part of the merchant's customers, newest first (by created, then number), without deleted ones.
     fn list_customers(

@@ -32,7 +32,7 @@ fn watched() -> Watched {
         }),
         on_fatal: Arc::new(move |reason| fatal_sender.send(reason.to_owned()).unwrap()),
     };
-    let writer = Writer::start(connection, listeners).unwrap();
+    let writer = Writer::start(connection, Arc::new(Recent::new(0)), listeners).unwrap();
     Watched { writer, groups, fatal, go_on }
 }
 

@@ -1,7 +1,7 @@
 //! Creating customers, and finding them.
 
 use patron::profile::Profile;
-use patron::store::{StoreError, Unique, UniqueKey};
+use patron::store::{StoreError, Unique};
 
 use super::persons::{Author, START, profile};
 use super::{Opened, Place, assert_duplicate};
@@ -21,23 +21,6 @@ pub fn a_customer_is_found_by_each_unique_key(place: &dyn Place) {
     }
     let history = opened.history(author.merchant, jon.number());
     assert_eq!(history, [jon.change.parts().entry.clone()]);
-}
-
-/// Several keys are tried in their order; the first customer that one of them names is the answer.
-pub fn the_first_key_that_fits_is_taken(place: &dyn Place) {
-    let opened = Opened::at(place);
-    let author = Author::of_merchant(1);
-    let (jon, arya) = (author.create("jon"), author.create("arya"));
-    opened.apply(&jon.change).unwrap();
-    opened.apply(&arya.change).unwrap();
-    let find = |keys: &[UniqueKey]| {
-        opened.wait(opened.store.find_customer(author.merchant, keys)).unwrap()
-    };
-    let unknown = UniqueKey::Id([0; 16]);
-    assert_eq!(find(&[jon.by_id(), arya.by_reference()]).as_ref(), Some(jon.sealed()));
-    assert_eq!(find(&[unknown, arya.by_reference(), jon.by_id()]).as_ref(), Some(arya.sealed()));
-    assert_eq!(find(&[unknown]), None);
-    assert_eq!(find(&[]), None);
 }
 
 /// Another merchant's customer is not found by any key, and does not stand in the way of one with
