@@ -27,7 +27,7 @@ use crate::metrics::Metrics;
 use crate::opening::{self, Founding, NotOpened, Opened, Opening, Serving};
 use crate::refusal::{Refusal, chain};
 use crate::sandbox;
-use crate::system::{OsEntropy, SystemClock};
+use crate::system::{PooledEntropy, SystemClock};
 use crate::tls;
 use crate::wires;
 
@@ -309,7 +309,7 @@ fn site(opened: &Opened, settings: &ServeSettings, metrics: &Arc<Metrics>) -> Ar
         patron: Arc::clone(&opened.patron),
         wires: Arc::clone(&opened.wires),
         clock: Box::new(SystemClock),
-        entropy: Box::new(OsEntropy::new()),
+        entropy: Box::new(PooledEntropy::new()),
         trusted: settings.behind_proxy.clone(),
         limits: Limits {
             body_size_max,

@@ -81,6 +81,7 @@ impl Edge {
         let _in_flight = self.recorder.begin();
         let (head, body) = request.into_parts();
         let id = request_id(&head.headers, &*self.site.entropy);
+        let is_ours = !head.headers.contains_key(X_REQUEST_ID);
         let mut body = RequestBody::new(body, head.version, &head.headers);
         let (mut answered, method, drained) =
             match self.own_answer(&head.method, head.uri.path(), &id).await {
@@ -100,7 +101,8 @@ impl Edge {
             let headers = answered.answer.response.headers_mut();
             headers.insert(CONNECTION, HeaderValue::from_static("close"));
         }
-        Ok(self.close(answered, &method, &id, stopwatch))
+        let loggable_id = self.loggable_id(id, is_ours);
+        Ok(self.close(answered, &method, &loggable_id, stopwatch))
     }
 
     fn request(
@@ -177,6 +179,12 @@ impl Edge {
         answer
     }
 
+    /// The id under which a request is logged: its own if that may be shown, else another.
+    fn loggable_id(&self, id: String, is_ours: bool) -> String {
+        let may_be_shown = is_ours || is_loggable_id(&id);
+        if may_be_shown { id } else { request_id(&HeaderMap::new(), &*self.site.entropy) }
+    }
+
     /// Counts and logs an answer, and hands it out.
     fn close(
         &self,
@@ -190,15 +198,8 @@ impl Edge {
         let status = response.status().as_u16();
         let duration = stopwatch.elapsed();
         self.recorder.count(wire, route, status, duration);
-        let made;
-        let request_id = if is_loggable_id(id) {
-            id
-        } else {
-            made = request_id(&HeaderMap::new(), &*self.site.entropy);
-            &made
-        };
         log_request(&RequestLine {
-            request_id,
+            request_id: id,
             wire,
             route,
             method,

@@ -1,5 +1,6 @@
 //! The operating system's clock and generator: the only place where time and randomness are made.
 
+use std::cell::RefCell;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use aws_lc_rs::rand::SecureRandom;
@@ -53,11 +54,67 @@ impl Entropy for OsEntropy {
     }
 }
 
+/// Random bytes for what must be unique but is no secret, such as the ids of requests: the operating
+/// system is asked for many at a time, since asking takes longer than most of a request.
+pub(crate) struct PooledEntropy(OsEntropy);
+
+/// How many bytes are asked for at a time.
+const POOL_SIZE: usize = 1_024;
+
+/// What a thread has left of its last pool.
+struct Pool {
+    bytes: [u8; POOL_SIZE],
+    used: usize,
+}
+
+thread_local! {
+    static POOL: RefCell<Pool> = const { RefCell::new(Pool { bytes: [0; POOL_SIZE], used: POOL_SIZE }) };
+}
+
+impl PooledEntropy {
+    pub(crate) fn new() -> Self {
+        Self(OsEntropy::new())
+    }
+}
+
+impl Entropy for PooledEntropy {
+    fn fill(&self, bytes: &mut [u8]) {
+        POOL.with_borrow_mut(|pool| {
+            let end = pool.used.saturating_add(bytes.len());
+            if end > POOL_SIZE {
+                self.0.fill(&mut pool.bytes);
+                pool.used = 0;
+            }
+            let end = pool.used.saturating_add(bytes.len());
+            match pool.bytes.get(pool.used..end) {
+                Some(fresh) => {
+                    bytes.copy_from_slice(fresh);
+                    pool.used = end;
+                }
+                // More than a pool holds.
+                None => self.0.fill(bytes),
+            }
+        });
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use patron::entropy::random_bytes;
 
     use super::*;
+
+    #[test]
+    fn pooled_bytes_are_never_given_twice() {
+        let entropy = PooledEntropy::new();
+        let mut seen = std::collections::HashSet::new();
+        for _ in 0..1_000 {
+            assert!(seen.insert(random_bytes::<16>(&entropy)));
+        }
+        let large: [u8; POOL_SIZE + 1] = random_bytes(&entropy);
+        assert!(large.iter().any(|byte| *byte != 0));
+        assert!(seen.insert(random_bytes::<16>(&entropy)));
+    }
 
     #[test]
     fn the_system_generator_does_not_repeat() {

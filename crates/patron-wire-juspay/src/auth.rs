@@ -1,6 +1,6 @@
 //! Who asks: an API key, or a customer's own device with a client auth token.
 
-use http::HeaderMap;
+use http::{HeaderMap, HeaderName};
 use patron::Patron;
 use patron::access::{Admitted, OwnCustomer};
 use patron::merchant::Merchant;
@@ -14,7 +14,14 @@ use crate::errors::{Failure, Refusal};
 use crate::rules::Rules;
 
 /// The header that names the merchant, and the names under which it is also seen.
-const MERCHANT_HEADERS: [&str; 3] = ["x-merchantid", "x-merchant-id", "merchant-id"];
+const MERCHANT_HEADERS: [HeaderName; 3] = [
+    HeaderName::from_static("x-merchantid"),
+    HeaderName::from_static("x-merchant-id"),
+    HeaderName::from_static("merchant-id"),
+];
+
+/// The header that asks for a version of the API.
+const VERSION: HeaderName = HeaderName::from_static("version");
 
 /// Someone who may ask for one customer.
 pub(crate) enum Caller<'a> {
@@ -86,7 +93,7 @@ fn welcome(merchant: &Merchant, request: &Request, sender: &mut Sender) -> Resul
         return Err(Refusal::Unauthenticated.into());
     }
     sender.for_merchant(&merchant.id);
-    let version = request.headers.get("version").map(|version| version.as_bytes());
+    let version = request.headers.get(VERSION).map(|version| version.as_bytes());
     Ok(Rules::of(merchant, version))
 }
 
@@ -94,7 +101,7 @@ fn welcome(merchant: &Merchant, request: &Request, sender: &mut Sender) -> Resul
 fn names_another_merchant(headers: &HeaderMap, merchant: &Merchant) -> bool {
     MERCHANT_HEADERS
         .iter()
-        .flat_map(|name| headers.get_all(*name))
+        .flat_map(|name| headers.get_all(name))
         .any(|value| !value.is_empty() && value.as_bytes() != merchant.id.as_str().as_bytes())
 }
 

@@ -1,10 +1,11 @@
 //! The id of a request: the client's own, or a new UUID.
 
-use http::HeaderMap;
+use http::{HeaderMap, HeaderName};
 use patron::entropy::{Entropy, random_bytes};
+use patron::hex;
 
 /// The header that carries it, in both directions.
-pub const X_REQUEST_ID: &str = "x-request-id";
+pub const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 const LENGTH_MAX: usize = 128;
 
@@ -22,12 +23,15 @@ fn new_uuid(entropy: &dyn Entropy) -> String {
     let random = u128::from_be_bytes(random_bytes(entropy));
     let versioned = random & !(0xF << 76) | (0x4 << 76);
     let variant = versioned & !(0b11 << 62) | (0b10 << 62);
-    let hex = format!("{variant:032x}");
-    let (a, rest) = hex.split_at(8);
-    let (b, rest) = rest.split_at(4);
-    let (c, rest) = rest.split_at(4);
-    let (d, e) = rest.split_at(4);
-    format!("{a}-{b}-{c}-{d}-{e}")
+    let digits = hex::encode(&variant.to_be_bytes());
+    let mut id = String::with_capacity(36);
+    for (at, digit) in digits.chars().enumerate() {
+        if [8, 12, 16, 20].contains(&at) {
+            id.push('-');
+        }
+        id.push(digit);
+    }
+    id
 }
 
 #[cfg(test)]

@@ -233,7 +233,7 @@ fn a_deletion_is_told_as_one_and_takes_the_names_out_of_the_indexes() {
         name_search: None,
     };
     assert_eq!(customer.indexes, bare);
-    assert_eq!(open(&keys, &customer).unwrap().profile, after.profile);
+    assert_eq!(open(&keys, customer).unwrap().profile, after.profile);
 }
 
 #[test]
