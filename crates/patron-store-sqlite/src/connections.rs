@@ -10,6 +10,7 @@ use rusqlite::{Connection, OpenFlags};
 
 use crate::OpenError;
 use crate::errors::from_sqlite;
+use crate::groups::{GroupNumber, Groups};
 use crate::migrations::check_origin;
 
 /// Nobody else has the file open but a person with a tool, who gets this long to let go of it.
@@ -90,7 +91,15 @@ fn prepare(connection: &Connection, cache: i64) -> rusqlite::Result<()> {
 /// Connections that read, on whichever thread asks.
 pub(crate) struct Readers {
     file: PathBuf,
-    idle: Mutex<Vec<Connection>>,
+    idle: Mutex<Vec<Reader>>,
+}
+
+/// A connection that reads.
+struct Reader {
+    connection: Connection,
+    /// Set while its transaction is open: what that shows is what the file said after this group, and
+    /// says until another is begun.
+    snapshot: Option<GroupNumber>,
 }
 
 impl Readers {
@@ -102,27 +111,77 @@ impl Readers {
         &self.file
     }
 
-    /// Reads with a connection that nobody else uses. Every read sees all that was committed before
-    /// it began.
+    /// Reads in one moment, with a connection that nobody else uses. Every read sees all that was
+    /// committed before it began.
+    ///
+    /// Taking a snapshot and letting go of it costs as much as finding a customer, so a reader keeps
+    /// its snapshot for the next read while nothing is written.
     pub(crate) fn read<T>(
         &self,
+        groups: &Groups,
         read: impl FnOnce(&Connection) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
         let idle = self.idle().pop();
-        let connection = match idle {
-            Some(connection) => connection,
-            None => open_reader(&self.file).map_err(from_sqlite)?,
+        let mut reader = match idle {
+            Some(reader) => reader,
+            None => Reader::open(&self.file).map_err(from_sqlite)?,
         };
-        let found = read(&connection);
+        let quiet = groups.quiet();
+        reader.look_again_unless_at(quiet).map_err(from_sqlite)?;
+        // After an error the connection is closed, and the next read opens a new one.
+        let found = read(&reader.connection)?;
         let mut idle = self.idle();
-        if idle.len() < IDLE_MAX {
-            idle.push(connection);
+        if idle.len() >= IDLE_MAX {
+            return Ok(found);
         }
-        found
+        // Under the lock: a group that begins now makes idle readers let go after this.
+        let may_stay = quiet.is_some() && groups.quiet() == quiet;
+        // A reader that cannot let go is closed.
+        if may_stay || reader.let_go().is_ok() {
+            idle.push(reader);
+        }
+        drop(idle);
+        Ok(found)
+    }
+
+    /// Idle readers let go of their snapshots: those will be out of date, and hold up the log.
+    pub(crate) fn let_go(&self) {
+        // One that cannot is closed.
+        self.idle().retain_mut(|reader| reader.let_go().is_ok());
+    }
+
+    /// Closes idle readers.
+    pub(crate) fn close(&self) {
+        self.idle().clear();
     }
 
     /// A panic while the lock was held cannot leave the list half-written.
-    fn idle(&self) -> std::sync::MutexGuard<'_, Vec<Connection>> {
+    fn idle(&self) -> std::sync::MutexGuard<'_, Vec<Reader>> {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Reader {
+    fn open(file: &Path) -> rusqlite::Result<Self> {
+        Ok(Self { connection: open_reader(file)?, snapshot: None })
+    }
+
+    /// Makes sure that a transaction is open which shows what the file says now; `quiet` is the last
+    /// group, if none has been begun since.
+    fn look_again_unless_at(&mut self, quiet: Option<GroupNumber>) -> rusqlite::Result<()> {
+        if self.snapshot.is_some() && self.snapshot == quiet {
+            return Ok(());
+        }
+        self.let_go()?;
+        self.connection.prepare_cached("BEGIN")?.execute([])?;
+        self.snapshot = Some(quiet.unwrap_or(GroupNumber::NONE));
+        Ok(())
+    }
+
+    fn let_go(&mut self) -> rusqlite::Result<()> {
+        if self.snapshot.take().is_some() {
+            self.connection.prepare_cached("COMMIT")?.execute([])?;
+        }
+        Ok(())
     }
 }

@@ -9,6 +9,7 @@
 mod apply;
 mod connections;
 mod errors;
+mod groups;
 mod lock;
 mod manage;
 mod migrations;
@@ -19,6 +20,7 @@ mod recent;
 mod rows;
 mod sql;
 mod tokens;
+mod views;
 mod writer;
 
 use std::future::ready;
@@ -40,12 +42,11 @@ use patron::store::{
 use patron::token::TokenRecord;
 use rusqlite::Connection;
 
-use crate::connections::Readers;
 use crate::errors::NotAnswering;
 use crate::lock::DirectoryLock;
 pub use crate::migrations::Schema;
 pub use crate::open_error::OpenError;
-use crate::recent::Recent;
+use crate::views::Views;
 use crate::writer::{Listeners, Moves, Writer};
 
 const DATABASE_FILE: &str = "patron.db";
@@ -74,10 +75,8 @@ pub struct Options {
 /// Dropping it waits for the writes that it was given, moves everything into the one database file
 /// and gives the directory free.
 pub struct SqliteStore {
-    // Fields are dropped in this order: readers first, since one that is open would keep the writer
-    // from leaving a single file behind; the lock last.
-    readers: Readers,
-    recent: Arc<Recent>,
+    // Fields are dropped in this order: the lock last.
+    views: Arc<Views>,
     writer: Writer,
     _lock: DirectoryLock,
 }
@@ -111,10 +110,9 @@ impl SqliteStore {
         migrations::migrate(&mut connection, now)?;
         lock::sync_directory(directory).map_err(OpenError::at(directory))?;
         let listeners = Listeners { on_group, on_fatal };
-        let recent = Arc::new(Recent::new(recent_bytes_max));
-        let writer = Writer::start(connection, Arc::clone(&recent), listeners);
-        let writer = writer.map_err(OpenError::Thread)?;
-        Ok(Self { readers: Readers::new(file), recent, writer, _lock: lock })
+        let views = Arc::new(Views::new(file, recent_bytes_max));
+        let writer = Writer::start(connection, Arc::clone(&views), listeners);
+        Ok(Self { views, writer: writer.map_err(OpenError::Thread)?, _lock: lock })
     }
 
     /// How far the schema in `directory` is, found without changing anything.
@@ -136,7 +134,7 @@ impl SqliteStore {
 
     /// The database file.
     pub fn data_file(&self) -> &Path {
-        self.readers.file()
+        self.views.file()
     }
 
     /// What SQLite finds wrong with its file, a line for each; nothing when all is well. Reads the
@@ -145,7 +143,7 @@ impl SqliteStore {
     /// # Errors
     /// When the file cannot be read at all.
     pub fn integrity(&self) -> Result<Vec<String>, StoreError> {
-        self.readers.read(read::integrity)
+        self.views.read(read::integrity)
     }
 
     /// The answer to a question, found on the calling thread.
@@ -153,24 +151,7 @@ impl SqliteStore {
         &self,
         read: impl FnOnce(&Connection) -> Result<T, StoreError>,
     ) -> StoreFuture<'a, T> {
-        Box::pin(ready(self.readers.read(read)))
-    }
-
-    fn find_recent_or_stored(
-        &self,
-        merchant: MerchantNumber,
-        key: UniqueKey,
-    ) -> Result<Option<Arc<SealedCustomer>>, StoreError> {
-        if let Some(customer) = self.recent.find(merchant, &key) {
-            return Ok(Some(customer));
-        }
-        let moment = self.recent.moment();
-        let found = self.readers.read(|connection| read::find_customer(connection, merchant, &key));
-        let found = found?.map(Arc::new);
-        if let Some(customer) = &found {
-            self.recent.remember(moment, key, customer);
-        }
-        Ok(found)
+        Box::pin(ready(self.views.read(read)))
     }
 
     fn refuse_when_stopped(&self) -> Result<(), StoreError> {
@@ -215,7 +196,7 @@ impl Store for SqliteStore {
         merchant: MerchantNumber,
         key: UniqueKey,
     ) -> StoreFuture<'_, Option<Arc<SealedCustomer>>> {
-        Box::pin(ready(self.find_recent_or_stored(merchant, key)))
+        Box::pin(ready(self.views.find_customer(merchant, key)))
     }
 
     fn list_customers(
@@ -305,7 +286,7 @@ impl Store for SqliteStore {
     }
 
     fn check(&self) -> StoreFuture<'_, ()> {
-        let answer = self.refuse_when_stopped().and_then(|()| self.readers.read(read::check));
+        let answer = self.refuse_when_stopped().and_then(|()| self.views.read(read::check));
         Box::pin(ready(answer))
     }
 }

@@ -1,4 +1,5 @@
-//! Reading customers, history, merchants and keys, on the caller's own thread.
+//! Reading customers, history, merchants and keys, on the caller's own thread. Each of these runs
+//! inside a read transaction, so that its statements tell of one moment.
 
 use patron::api_key::ApiKey;
 use patron::history::SealedEntry;
@@ -62,27 +63,25 @@ pub(crate) fn list_customers(
     offset: u32,
     limit: u32,
 ) -> Result<SealedList, StoreError> {
-    in_one_moment(connection, |connection| {
-        let customers = sql::list(
-            connection,
-            select_customer!(
-                "WHERE c.merchant = ?1 AND c.number IN (\
-                     SELECT number FROM customer WHERE merchant = ?1 AND deleted_ms IS NULL \
-                     ORDER BY created_ms DESC, number DESC LIMIT ?2 OFFSET ?3) \
-                 ORDER BY c.created_ms DESC, c.number DESC"
-            ),
-            (merchant.get(), limit, offset),
-            read_customer,
-        )?;
-        let total = sql::number(
-            connection,
-            "SELECT coalesce(sum(live), 0) FROM customer_count WHERE merchant = ?1",
-            [merchant.get()],
-            ("customer_count", "live"),
-        )?;
-        let corrupt = StoreError::Corrupt { table: "customer_count", column: "live" };
-        Ok(SealedList { customers, total: u64::try_from(total).map_err(|_| corrupt)? })
-    })
+    let customers = sql::list(
+        connection,
+        select_customer!(
+            "WHERE c.merchant = ?1 AND c.number IN (\
+                 SELECT number FROM customer WHERE merchant = ?1 AND deleted_ms IS NULL \
+                 ORDER BY created_ms DESC, number DESC LIMIT ?2 OFFSET ?3) \
+             ORDER BY c.created_ms DESC, c.number DESC"
+        ),
+        (merchant.get(), limit, offset),
+        read_customer,
+    )?;
+    let total = sql::number(
+        connection,
+        "SELECT coalesce(sum(live), 0) FROM customer_count WHERE merchant = ?1",
+        [merchant.get()],
+        ("customer_count", "live"),
+    )?;
+    let corrupt = StoreError::Corrupt { table: "customer_count", column: "live" };
+    Ok(SealedList { customers, total: u64::try_from(total).map_err(|_| corrupt)? })
 }
 
 pub(crate) fn list_history(
@@ -109,31 +108,25 @@ pub(crate) fn find_merchant(
     connection: &Connection,
     number: MerchantNumber,
 ) -> Result<Option<Merchant>, StoreError> {
-    in_one_moment(connection, |connection| {
-        let sql = select_merchant!("WHERE number = ?1");
-        let merchant = sql::find(connection, sql, [number.get()], read_merchant)?;
-        merchant.map(|merchant| with_settings(connection, merchant)).transpose()
-    })
+    let sql = select_merchant!("WHERE number = ?1");
+    let merchant = sql::find(connection, sql, [number.get()], read_merchant)?;
+    merchant.map(|merchant| with_settings(connection, merchant)).transpose()
 }
 
 pub(crate) fn find_merchant_by_id(
     connection: &Connection,
     id: &MerchantId,
 ) -> Result<Option<Merchant>, StoreError> {
-    in_one_moment(connection, |connection| {
-        let sql = select_merchant!("WHERE id = ?1");
-        let merchant = sql::find(connection, sql, [id.as_str()], read_merchant)?;
-        merchant.map(|merchant| with_settings(connection, merchant)).transpose()
-    })
+    let sql = select_merchant!("WHERE id = ?1");
+    let merchant = sql::find(connection, sql, [id.as_str()], read_merchant)?;
+    merchant.map(|merchant| with_settings(connection, merchant)).transpose()
 }
 
 pub(crate) fn list_merchants(connection: &Connection) -> Result<Vec<Merchant>, StoreError> {
-    in_one_moment(connection, |connection| {
-        sql::list(connection, select_merchant!("ORDER BY id"), [], read_merchant)?
-            .into_iter()
-            .map(|merchant| with_settings(connection, merchant))
-            .collect()
-    })
+    sql::list(connection, select_merchant!("ORDER BY id"), [], read_merchant)?
+        .into_iter()
+        .map(|merchant| with_settings(connection, merchant))
+        .collect()
 }
 
 fn with_settings(connection: &Connection, mut merchant: Merchant) -> Result<Merchant, StoreError> {
@@ -201,15 +194,4 @@ pub(crate) fn integrity(connection: &Connection) -> Result<Vec<String>, StoreErr
     connection.pragma_update(None, "cell_size_check", false).map_err(from_sqlite)?;
     lines.retain(|line| line != "ok");
     Ok(lines)
-}
-
-/// Runs several statements on one snapshot, so that they tell of the same moment.
-fn in_one_moment<T>(
-    connection: &Connection,
-    read: impl FnOnce(&Connection) -> Result<T, StoreError>,
-) -> Result<T, StoreError> {
-    let transaction = connection.unchecked_transaction().map_err(from_sqlite)?;
-    let found = read(&transaction)?;
-    transaction.commit().map_err(from_sqlite)?;
-    Ok(found)
 }

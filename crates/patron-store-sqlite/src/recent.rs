@@ -1,17 +1,6 @@
 //! Customers that were read lately, as sealed as they are in the file, so that reading one again asks
-//! nothing of SQLite.
-//!
-//! This process owns the file, and its one writer says here what it is about to change, so that what
-//! is found here is always what the file holds. The rule has three parts:
-//!
-//! 1. Before a group commits, the writer forgets each customer of the group and stamps its bucket
-//!    with the group's number. From then on reads go to the file, where the commit is one moment for
-//!    all of them.
-//! 2. Once the commit is done, or taken back, the group's number is the last finished one.
-//! 3. Who reads the file notes the last finished group *before*, and what was read is remembered only
-//!    if its bucket bears no later stamp: then no group has touched it since.
+//! nothing of SQLite. `views.rs` says when they are forgotten.
 
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use patron::ids::{CustomerNumber, MerchantNumber};
@@ -19,6 +8,8 @@ use patron::seal::SealedCustomer;
 use patron::store::UniqueKey;
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
+
+use crate::groups::GroupNumber;
 
 /// How many buckets stamps are kept for. Customers that share one are forgotten no more often; they
 /// only wait a moment longer to be remembered.
@@ -36,13 +27,8 @@ pub(crate) struct Recent {
     /// Where a name led to. The customer itself says whether it still bears it.
     names: Cache<(MerchantNumber, UniqueKey), CustomerNumber>,
     /// For each bucket, the last group that touched a customer in it.
-    stamps: Box<[Mutex<u64>]>,
-    finished: AtomicU64,
+    stamps: Box<[Mutex<GroupNumber>]>,
 }
-
-/// What was the last finished group when a read began.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Moment(u64);
 
 #[derive(Clone)]
 struct Bytes;
@@ -62,8 +48,7 @@ impl Recent {
         Self {
             customers: Cache::with_weighter(items, bytes_max, Bytes),
             names: Cache::new(items),
-            stamps: (0..BUCKETS).map(|_| Mutex::new(0)).collect(),
-            finished: AtomicU64::new(0),
+            stamps: (0..BUCKETS).map(|_| Mutex::new(GroupNumber::NONE)).collect(),
         }
     }
 
@@ -88,18 +73,18 @@ impl Recent {
         bears_the_name.then_some(customer)
     }
 
-    /// To be asked before the file is read.
-    pub(crate) fn moment(&self) -> Moment {
-        Moment(self.finished.load(Ordering::Acquire))
-    }
-
-    /// Remembers a customer that was read after `moment` and is not deleted, unless it was touched
-    /// since.
-    pub(crate) fn remember(&self, moment: Moment, key: UniqueKey, customer: &Arc<SealedCustomer>) {
+    /// Remembers a customer that is not deleted and was read once group `before` was finished, unless
+    /// a later one has touched it.
+    pub(crate) fn remember(
+        &self,
+        before: GroupNumber,
+        key: UniqueKey,
+        customer: &Arc<SealedCustomer>,
+    ) {
         let place = (customer.merchant, customer.number);
         // Held while the customer is put in, so that the writer forgets it before or after.
         let stamp = self.stamp(place);
-        if *stamp > moment.0 {
+        if *stamp > before {
             return;
         }
         self.customers.insert(place, Arc::clone(customer));
@@ -112,20 +97,15 @@ impl Recent {
         }
     }
 
-    /// Forgets the customers that a group is about to change. The group is finished with
-    /// [`Recent::finish`], however it ends.
-    pub(crate) fn begin(&self, places: impl IntoIterator<Item = Place>) -> Group<'_> {
-        let number = self.finished.load(Ordering::Acquire).wrapping_add(1);
-        for place in places {
-            let mut stamp = self.stamp(place);
-            *stamp = number;
-            self.customers.remove(&place);
-        }
-        Group { recent: self, number }
+    /// Forgets a customer that a group is about to change.
+    pub(crate) fn forget(&self, group: GroupNumber, place: Place) {
+        let mut stamp = self.stamp(place);
+        *stamp = group;
+        self.customers.remove(&place);
     }
 
     /// A panic while the lock was held cannot leave a number half-written.
-    fn stamp(&self, (merchant, number): Place) -> MutexGuard<'_, u64> {
+    fn stamp(&self, (merchant, number): Place) -> MutexGuard<'_, GroupNumber> {
         let mixed = number.get().unsigned_abs() ^ u64::from(merchant.get()).rotate_left(7);
         let bucket = usize::try_from(mixed).unwrap_or(0) % BUCKETS;
         // There are as many as `BUCKETS`, hence one for each remainder.
@@ -135,17 +115,5 @@ impl Recent {
         )]
         let stamp = &self.stamps[bucket];
         stamp.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// A group of changes that is being committed. Dropped once its outcome is certain.
-pub(crate) struct Group<'a> {
-    recent: &'a Recent,
-    number: u64,
-}
-
-impl Drop for Group<'_> {
-    fn drop(&mut self) {
-        self.recent.finished.store(self.number, Ordering::Release);
     }
 }

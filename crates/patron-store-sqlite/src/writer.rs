@@ -11,7 +11,7 @@ use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::errors::{NotAnswering, commit_certainly_failed, is_refusal};
-use crate::recent::Recent;
+use crate::views::Views;
 use crate::{OnFatal, OnGroup};
 
 /// The most writes that are committed together: more gain nothing, and each waits longer.
@@ -48,13 +48,13 @@ impl Writer {
     /// Starts the thread, which owns `connection` from now on.
     pub(crate) fn start(
         connection: Connection,
-        recent: Arc<Recent>,
+        views: Arc<Views>,
         listeners: Listeners,
     ) -> std::io::Result<Self> {
         let (queue, waiting) = mpsc::channel(QUEUE_MAX);
         let is_stopped = Arc::new(AtomicBool::new(false));
         let committer =
-            Committer { connection, recent, listeners, is_stopped: Arc::clone(&is_stopped) };
+            Committer { connection, views, listeners, is_stopped: Arc::clone(&is_stopped) };
         let thread = thread::Builder::new()
             .name("patron-writer".to_owned())
             .spawn(move || committer.serve(waiting))?;
@@ -184,7 +184,7 @@ where
 /// The writer's own side: what lives on its thread.
 struct Committer {
     connection: Connection,
-    recent: Arc<Recent>,
+    views: Arc<Views>,
     listeners: Listeners,
     is_stopped: Arc<AtomicBool>,
 }
@@ -214,6 +214,7 @@ impl Committer {
             self.commit_group(group);
         }
         // Leaves a single file behind. What a reader holds up stays in the log, which is as safe.
+        self.views.close();
         let _ = self.connection.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)");
     }
 
@@ -244,7 +245,7 @@ impl Committer {
     }
 
     fn try_commit(&self, group: &mut [Box<dyn Write>]) -> Result<(), Failure> {
-        let _group = self.recent.begin(group.iter().filter_map(|write| write.customer()));
+        let _begun = self.views.begin_group(group.iter().filter_map(|write| write.customer()));
         self.run("BEGIN IMMEDIATE").map_err(Failure::Refused)?;
         for write in group {
             if let Err(error) = write.perform(&self.connection) {

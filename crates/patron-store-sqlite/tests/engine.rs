@@ -177,23 +177,22 @@ fn a_refused_change_writes_no_event_and_an_applied_one_writes_one() {
 #[test]
 fn a_row_that_no_program_wrote_is_corrupt() {
     let (directory, file) = used_directory();
-    let store = open(directory.path()).unwrap();
-    let author = Author::of_merchant(1);
-    let jon = author.create("jon");
-    apply(&store, &jon.change).unwrap();
-    let spoil = |sql: &str| Connection::open(&file).unwrap().execute_batch(sql).unwrap();
-    let history = || {
+    let jon = Author::of_merchant(1).create("jon");
+    apply(&open(directory.path()).unwrap(), &jon.change).unwrap();
+    // Between two openings: an open store owns its file and does not look for others' changes.
+    let history_after = |sql: &str| {
+        Connection::open(&file).unwrap().execute_batch(sql).unwrap();
         let parts = jon.change.parts();
+        let store = open(directory.path()).unwrap();
         wait(store.list_history(parts.customer.merchant, parts.customer.number))
     };
-    history().unwrap();
-    spoil("UPDATE history SET happened = 99");
-    let is_that = |error: &StoreError| {
-        matches!(error, StoreError::Corrupt { table: "history", column: "happened" })
-    };
-    assert!(is_that(&history().unwrap_err()));
-    spoil("UPDATE history SET happened = 9223372036854775807");
-    assert!(is_that(&history().unwrap_err()));
+    history_after("").unwrap();
+    for code in ["99", "9223372036854775807"] {
+        let history = history_after(&format!("UPDATE history SET happened = {code}"));
+        let is_that =
+            matches!(history, Err(StoreError::Corrupt { table: "history", column: "happened" }));
+        assert!(is_that, "{code}");
+    }
 }
 
 #[test]

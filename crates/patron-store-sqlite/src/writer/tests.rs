@@ -32,7 +32,8 @@ fn watched() -> Watched {
         }),
         on_fatal: Arc::new(move |reason| fatal_sender.send(reason.to_owned()).unwrap()),
     };
-    let writer = Writer::start(connection, Arc::new(Recent::new(0)), listeners).unwrap();
+    let writer =
+        Writer::start(connection, Arc::new(Views::new("nowhere".into(), 0)), listeners).unwrap();
     Watched { writer, groups, fatal, go_on }
 }
 
