@@ -26,13 +26,6 @@ const WRITER_CACHE: i64 = -64 * 1_024;
 /// Kibibytes of pages that each reader keeps.
 const READER_CACHE: i64 = -8 * 1_024;
 
-/// Pages in the log before they are moved into the database file. Indexes are hit at random, so the
-/// longer the log, the more often one page in it is moved once for many changes; the shorter, the
-/// less a single move holds up the writes behind it. 8,000 pages are 32 MiB. Measured with 64
-/// callers and 100,000 customers: 6,200 creates a second at SQLite's own 1,000 pages, 10,800 at
-/// 4,000, 11,900 at 16,000.
-const CHECKPOINT_PAGES: u32 = 8_000;
-
 /// Connections that are kept while nobody reads. More are opened when more callers read at once.
 const IDLE_MAX: usize = 16;
 
@@ -53,13 +46,22 @@ pub(crate) fn open_writer(file: &Path, pages_max: Option<u32>) -> Result<Connect
     set("foreign_keys", "ON")?;
     // What is deleted is overwritten: a destroyed key must not be found in a free page.
     set("secure_delete", "ON")?;
-    connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
     // The log shrinks again after a burst.
     set("journal_size_limit", "67108864")?;
     if let Some(pages) = pages_max {
         connection.pragma_update_and_check(None, "max_page_count", pages, |_| Ok(()))?;
     }
     prepare(&connection, WRITER_CACHE)?;
+    Ok(connection)
+}
+
+/// Opens the connection that moves the log into the file.
+pub(crate) fn open_checkpointer(file: &Path) -> rusqlite::Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | COMMON_FLAGS;
+    let connection = Connection::open_with_flags(file, flags)?;
+    connection.busy_timeout(BUSY_TIMEOUT)?;
+    // The log is on disk before a page of it gets into the file, and the file before the log starts anew.
+    connection.pragma_update(None, "synchronous", "FULL")?;
     Ok(connection)
 }
 

@@ -7,6 +7,7 @@
 //! Neither needs an asynchronous runtime.
 
 mod apply;
+mod checkpoints;
 mod connections;
 mod errors;
 mod groups;

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use patron::change::Change;
 use patron::clock::Timestamp;
-use patron::store::{Store, StoreError, StoreFuture};
+use patron::store::{Store, StoreError, StoreFuture, UniqueKey};
 use patron_store_sqlite::{OpenError, Options, SqliteStore};
 use patron_testkit::store_contract::persons::Author;
 use rusqlite::Connection;
@@ -242,4 +242,33 @@ fn a_damaged_file_is_found() {
         Ok(store) => assert!(!store.integrity().is_ok_and(|lines| lines.is_empty())),
         Err(error) => assert!(error.to_string().contains("damaged"), "{error}"),
     }
+}
+
+/// While it is written to without a pause and read from, the log is moved into the file again and
+/// again and starts anew.
+#[test]
+fn the_log_does_not_grow_with_what_is_written() {
+    const MIB: u64 = 1 << 20;
+    let (directory, file) = used_directory();
+    let store = open(directory.path()).unwrap();
+    let author = Author::of_merchant(1);
+    let log = directory.path().join("patron.db-wal");
+    let (mut longest, mut made) = (0, 0_u64);
+    let length = |path: &Path| fs::metadata(path).unwrap().len();
+    while length(&file) < 24 * MIB {
+        let batch: Vec<_> = (0..64).map(|n| author.create(&format!("{made}-{n}"))).collect();
+        let changes = batch.iter().map(|one| one.change.clone()).collect();
+        wait(store.apply(changes)).unwrap().into_iter().for_each(Result::unwrap);
+        let first = batch[0].change.parts().customer.clone();
+        let key = UniqueKey::Number(first.number);
+        assert!(wait(store.find_customer(first.merchant, key)).unwrap().is_some());
+        longest = longest.max(length(&log));
+        made += 64;
+        assert!(made < 100_000, "nothing is moved: the log has {longest} bytes");
+    }
+    // 32 MiB are due, and while they are moved it goes on growing.
+    assert!(longest < 160 * MIB, "the log has grown to {longest} bytes");
+    drop(store);
+    assert!(!log.exists(), "one file is left behind");
+    assert_eq!(count(&file, "customer"), i64::try_from(made).unwrap());
 }
