@@ -12,21 +12,23 @@ fn root() -> PathBuf {
 }
 
 /// Who may depend on whom among our own crates. `patron-testkit` may be used by every crate's tests.
-const ARROWS: [(&str, &[&str]); 6] = [
+const ARROWS: [(&str, &[&str]); 7] = [
     ("patron", &[]),
     ("patron-wire", &["patron"]),
     ("patron-wire-juspay", &["patron", "patron-wire"]),
     ("patron-store-sqlite", &["patron"]),
     ("patron-testkit", &["patron"]),
     ("patron-server", &["patron", "patron-wire", "patron-wire-juspay", "patron-store-sqlite"]),
+    // It starts the program and sees it from outside only.
+    ("patron-bench", &["patron-testkit"]),
 ];
 
 /// What no crate but these may use: each opens a door that the others must not go through.
 const DOORS: [(&str, &[&str]); 4] = [
-    ("rusqlite", &["patron-store-sqlite"]),
-    ("hyper", &["patron-wire", "patron-server"]),
-    ("tokio", &["patron-wire", "patron-store-sqlite", "patron-server"]),
-    ("clap", &["patron-server"]),
+    ("rusqlite", &["patron-store-sqlite", "patron-bench"]),
+    ("hyper", &["patron-wire", "patron-server", "patron-bench"]),
+    ("tokio", &["patron-wire", "patron-store-sqlite", "patron-server", "patron-bench"]),
+    ("clap", &["patron-server", "patron-bench"]),
 ];
 
 #[test]

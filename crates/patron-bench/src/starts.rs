@@ -1,0 +1,47 @@
+//! Starts: from running the program to its first answer.
+
+use std::path::Path;
+
+use patron_testkit::http::Connection;
+
+use crate::figures::{Start, median};
+use crate::machine::now;
+use crate::program::Program;
+use crate::traffic::any_customer;
+use crate::{Fault, Outcome};
+
+/// How often each kind of start is measured.
+const STARTS: usize = 5;
+
+const TARGET_MS: f64 = 50.0;
+
+/// Starts on nothing, each in a directory of its own, and on what is there.
+pub(crate) fn measure(program: &Program, directory: &Path, data: &Path) -> Outcome<Vec<Start>> {
+    let empty: Vec<_> = (0..STARTS).map(|at| directory.join(format!("empty-{at}"))).collect();
+    let existing = vec![data.to_path_buf(); STARTS];
+    [
+        ("start_empty", "start on an empty data directory", empty),
+        ("start_existing", "start on all customers", existing),
+    ]
+    .into_iter()
+    .map(|(name, what, places)| {
+        let times_ms: Vec<_> =
+            places.iter().map(|data| start(program, data)).collect::<Outcome<_>>()?;
+        let median_ms =
+            median(times_ms.clone()).ok_or_else(|| Fault::new("nothing was started"))?;
+        Ok(Start { name, what, times_ms, median_ms, target_ms: TARGET_MS })
+    })
+    .collect()
+}
+
+fn start(program: &Program, data: &Path) -> Outcome<f64> {
+    let began = now();
+    let server = program.start(data)?;
+    let reply = Connection::open(server.address).send(&any_customer());
+    let time = now().saturating_duration_since(began);
+    if reply.status != 200 {
+        return Err(Fault::new(format!("the first answer was a {}", reply.status)));
+    }
+    server.stop()?;
+    Ok(time.as_secs_f64() * 1e3)
+}
