@@ -5,7 +5,7 @@
 
 use std::fmt::Write as _;
 use std::path::Path;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use patron_testkit::chance::Chance;
 use rusqlite::config::DbConfig;
@@ -119,7 +119,7 @@ impl Bare {
 
 /// The loop is the server here, and part of this process.
 fn mark_here(time: Instant, written: u64) -> Outcome<Mark> {
-    Mark::set(std::process::id(), time, written)
+    Mark::set(std::process::id(), time, written, Duration::ZERO)
 }
 
 fn put(

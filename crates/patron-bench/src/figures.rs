@@ -39,7 +39,7 @@ pub(crate) struct Lap {
     pub(crate) rate: f64,
     /// How much of a core the server took.
     pub(crate) server_busy: f64,
-    /// How much of a core the load took.
+    /// How much of the time the load had something to do.
     pub(crate) load_busy: f64,
 }
 

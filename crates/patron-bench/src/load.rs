@@ -31,6 +31,9 @@ pub(crate) struct Effort {
     pub(crate) connections: u16,
     /// How long is counted. A quarter as long before is not: caches fill then.
     pub(crate) counted: Duration,
+    /// Whether the load has its core for itself. Then it never sleeps: a server pays for waking up
+    /// whoever sleeps beside it, which it does not for clients that are elsewhere.
+    pub(crate) is_alone: bool,
 }
 
 impl Effort {
@@ -53,17 +56,26 @@ pub(crate) fn at_full_speed(
     for at in 0..crew.connections.len() {
         crew.ask(at, requests, began)?;
     }
-    let mut answered = 0;
-    let mut mark = None;
+    let (mut answered, mut idle, mut heard) = (0, Duration::ZERO, began);
+    let mut start = None;
     let mut ready = crew.room();
     let end = loop {
-        crew.wait(&mut ready, Some(SILENCE_MAX))?;
+        let before = now();
+        crew.wait(&mut ready, (!effort.is_alone).then_some(SILENCE_MAX))?;
         let time = now();
-        if mark.is_none() && time >= counted_from {
-            mark = Some(Mark::set(target.process, time, answered)?);
+        if ready.is_empty() || !effort.is_alone {
+            idle += time.saturating_duration_since(before);
+        }
+        if !ready.is_empty() {
+            heard = time;
+        } else if time > heard + SILENCE_MAX {
+            return Err(silence());
+        }
+        if start.is_none() && time >= counted_from {
+            start = Some(Mark::set(target.process, time, answered, idle)?);
         }
         if time >= ends {
-            break Mark::set(target.process, time, answered)?;
+            break Mark::set(target.process, time, answered, idle)?;
         }
         for event in ready.drain(..) {
             let at = place(event)?;
@@ -74,7 +86,7 @@ pub(crate) fn at_full_speed(
         }
     };
     crew.finish()?;
-    mark.map(|start| start.until(&end)).ok_or_else(|| Fault::new("no answer was counted"))
+    start.map(|start| start.until(&end)).ok_or_else(|| Fault::new("no answer was counted"))
 }
 
 /// Asks at even distances, `rate` times a second. The time of an answer is counted from when its
@@ -228,24 +240,25 @@ fn nobody() -> Fault {
 pub(crate) struct Mark {
     at: Instant,
     done: u64,
+    /// How long the load has had nothing to do so far.
+    idle: Duration,
     server_s: f64,
-    load_s: f64,
 }
 
 impl Mark {
-    /// Looks at all of them, `server` being the process that does the work.
-    pub(crate) fn set(server: u32, at: Instant, done: u64) -> Outcome<Self> {
-        let server_s = processor_time_s(server)?;
-        Ok(Self { at, done, server_s, load_s: processor_time_s(std::process::id())? })
+    /// Looks at how much time `server`, the process that does the work, has taken.
+    pub(crate) fn set(server: u32, at: Instant, done: u64, idle: Duration) -> Outcome<Self> {
+        Ok(Self { at, done, idle, server_s: processor_time_s(server)? })
     }
 
     /// What happened from here until there.
     pub(crate) fn until(&self, end: &Self) -> Lap {
         let seconds = end.at.saturating_duration_since(self.at).as_secs_f64();
+        let idle = end.idle.saturating_sub(self.idle).as_secs_f64();
         Lap {
             rate: float(end.done - self.done) / seconds,
             server_busy: (end.server_s - self.server_s) / seconds,
-            load_busy: (end.load_s - self.load_s) / seconds,
+            load_busy: 1.0 - idle / seconds,
         }
     }
 }

@@ -225,7 +225,11 @@ impl Bench {
             hot: Requests::reads(HOT.min(customers)),
             random: Requests::reads(customers),
             creates: Requests::creates(0),
-            effort: Effort { connections: options.connections, counted: options.seconds },
+            effort: Effort {
+                connections: options.connections,
+                counted: options.seconds,
+                is_alone: cores.load != cores.server,
+            },
             cores,
         })
     }
