@@ -34,7 +34,10 @@ const COUNT_SLOTS: i64 = 16;
 pub(crate) struct Bare {
     connection: Connection,
     tables: Vec<Table>,
+    /// Of the last customer that was written.
     number: i64,
+    /// What its time is ahead of its number.
+    ahead_ms: i64,
     chance: Chance,
 }
 
@@ -50,6 +53,8 @@ enum Cell {
     Same(Value),
     /// The customer's number, a new one for each.
     Number,
+    /// The time, later for each: an index in the order of time grows at its end.
+    Time,
     /// An index or a change's id: bytes that have no order.
     Random,
 }
@@ -63,9 +68,11 @@ impl Bare {
         let connection = open(&data.join("patron.db"))?;
         let tables = TABLES.map(|name| Table::sample(&connection, name));
         let tables: Vec<_> = tables.into_iter().collect::<Outcome<_>>()?;
-        let last = "SELECT max(number) FROM customer";
-        let number = connection.query_row(last, [], |row| row.get(0))?;
-        Ok(Self { connection, tables, number, chance: Chance::new(SAMPLES.into()) })
+        let last = "SELECT max(number), max(created_ms) - max(number) FROM customer";
+        let (number, ahead_ms) =
+            connection.query_row(last, [], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        let chance = Chance::new(SAMPLES.into());
+        Ok(Self { connection, tables, number, ahead_ms, chance })
     }
 
     /// Writes customers in groups of this size, each group one durable commit, on a thread of its own
@@ -81,7 +88,7 @@ impl Bare {
     }
 
     fn write(&mut self, group: u16, effort: Effort) -> Outcome<Lap> {
-        let Self { connection, tables, number, chance } = self;
+        let Self { connection, tables, number, ahead_ms, chance } = self;
         let connection = &*connection;
         let mut begin = connection.prepare("BEGIN IMMEDIATE")?;
         let mut commit = connection.prepare("COMMIT")?;
@@ -99,7 +106,7 @@ impl Bare {
                 *number += 1;
                 for (insert, rows) in &mut inserts {
                     let row = rows.next().ok_or_else(|| Fault::new("a table has no rows"))?;
-                    put(insert, row, *number, chance)?;
+                    put(insert, row, (*number, *number + *ahead_ms), chance)?;
                 }
                 count.execute([*number % COUNT_SLOTS])?;
             }
@@ -125,13 +132,14 @@ fn mark_here(time: Instant, written: u64) -> Outcome<Mark> {
 fn put(
     insert: &mut Statement<'_>,
     row: &[Cell],
-    number: i64,
+    (number, time_ms): (i64, i64),
     chance: &mut Chance,
 ) -> rusqlite::Result<()> {
     for (place, cell) in (1..).zip(row) {
         match cell {
             Cell::Same(value) => insert.raw_bind_parameter(place, value)?,
             Cell::Number => insert.raw_bind_parameter(place, number)?,
+            Cell::Time => insert.raw_bind_parameter(place, time_ms)?,
             Cell::Random => insert.raw_bind_parameter(place, random(chance))?,
         }
     }
@@ -176,6 +184,7 @@ impl Cell {
         let is_index = matches!(&value, Value::Blob(bytes) if bytes.len() == INDEX);
         match column {
             "number" => Self::Number,
+            _ if column.ends_with("_ms") && value != Value::Null => Self::Time,
             _ if is_index => Self::Random,
             _ => Self::Same(value),
         }
@@ -219,6 +228,7 @@ mod tests {
     #[test]
     fn what_must_be_new_in_each_row_is_told_from_what_stays() {
         assert!(matches!(Cell::of("number", Value::Integer(7)), Cell::Number));
+        assert!(matches!(Cell::of("created_ms", Value::Integer(7)), Cell::Time));
         assert!(matches!(Cell::of("id_index", Value::Blob(vec![0; INDEX])), Cell::Random));
         assert!(matches!(Cell::of("sealed", Value::Blob(vec![0; 90])), Cell::Same(_)));
         assert!(matches!(Cell::of("deleted_ms", Value::Null), Cell::Same(Value::Null)));

@@ -52,6 +52,9 @@ pub(crate) struct FullSpeed {
     pub(crate) rate: Spread,
     pub(crate) server_busy: f64,
     pub(crate) load_busy: f64,
+    /// Microseconds of processor time that the server took for each. Says more than the rate where
+    /// other programs are in the way.
+    pub(crate) server_us: f64,
     pub(crate) against: Option<Against>,
 }
 
@@ -69,10 +72,17 @@ pub(crate) struct Against {
 impl FullSpeed {
     /// `None` without a lap.
     pub(crate) fn of(name: &'static str, what: &'static str, laps: Vec<Lap>) -> Option<Self> {
-        let busy = |of: fn(&Lap) -> f64| median(laps.iter().map(of).collect());
-        let rate = Spread::of(laps.iter().map(|lap| lap.rate).collect())?;
-        let (server_busy, load_busy) = (busy(|lap| lap.server_busy)?, busy(|lap| lap.load_busy)?);
-        Some(Self { name, what, rate, server_busy, load_busy, against: None, laps })
+        let middle = |of: fn(&Lap) -> f64| median(laps.iter().map(of).collect());
+        Some(Self {
+            name,
+            what,
+            rate: Spread::of(laps.iter().map(|lap| lap.rate).collect())?,
+            server_busy: middle(|lap| lap.server_busy)?,
+            load_busy: middle(|lap| lap.load_busy)?,
+            server_us: middle(|lap| lap.server_busy / lap.rate * 1e6)?,
+            against: None,
+            laps,
+        })
     }
 
     /// Compared, round by round, with the laps of a ceiling.

@@ -24,6 +24,7 @@ pub(crate) fn text(figures: &Figures) -> String {
         "target",
         "",
         "server busy",
+        "µs each",
         "load",
     ];
     text.push_str(&table(columns, &rows));
@@ -80,7 +81,7 @@ fn is_marked(row: &FullSpeed) -> bool {
     row.server_busy < BUSY_MIN && !row.name.starts_with("bare")
 }
 
-fn full_speed_row(row: &FullSpeed) -> [String; 8] {
+fn full_speed_row(row: &FullSpeed) -> [String; 9] {
     let (reached, target, verdict) = match &row.against {
         None => Default::default(),
         Some(against) => {
@@ -98,6 +99,7 @@ fn full_speed_row(row: &FullSpeed) -> [String; 8] {
         target,
         verdict.to_owned(),
         share(row.server_busy) + mark,
+        format!("{:.1}", row.server_us),
         // The loop asks itself.
         if row.name.starts_with("bare") { String::new() } else { share(row.load_busy) },
     ]

@@ -73,6 +73,8 @@ fn full_speed_is_plausible(rows: &Value) {
             // Ticks of the clock that counts it are long against so short a run.
             assert!((0.0..1.5).contains(&number(&row[who])), "{row}");
         }
+        let each_us = number(&row["server_busy"]) / rate * 1e6;
+        assert!((number(&row["server_us"]) - each_us).abs() < 1e-6, "{row}");
     }
     for (name, ceiling) in [("read_hot", "ceiling"), ("read_random", "ceiling"), ("create", "bare")]
     {
@@ -102,7 +104,7 @@ fn half_load_is_plausible(rows: &Value, full_speed: &Value) {
         assert_eq!((&row["p50_ms"], &row["p99_ms"]), (&lap["p50_ms"], &lap["p99_ms"]));
         // However slow the machine is, everything that was due is asked and answered.
         let due = number(&row["rate"]) * 0.3;
-        assert!((number(&lap["answers"]) - due).abs() <= 2.0, "{due} were due: {row}");
+        assert!(number(&lap["answers"]) >= due - 2.0, "{due} were due: {row}");
     }
 }
 
