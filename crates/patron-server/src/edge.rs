@@ -25,6 +25,7 @@ use patron_wire::{Answer, Context, Limits, Request, RequestBody, Wire};
 
 use crate::logs::{RequestLine, is_loggable_id, log_request};
 use crate::metrics::{self, Metrics, Recorder};
+use crate::own_paths::OwnPath;
 use crate::system::Stopwatch;
 use crate::wires::Wires;
 
@@ -143,12 +144,16 @@ impl Edge {
     /// The answer to a request for one of the server's own paths.
     async fn own_answer(&self, method: &Method, path: &str, id: &str) -> Option<Answer> {
         // Some load balancers ask by HEAD; hyper leaves the body out then.
-        if matches!(*method, Method::GET | Method::HEAD) {
-            match path {
-                "/healthz" => return Some(plain(StatusCode::OK, "ok", "/healthz", id)),
-                "/readyz" => return Some(self.readiness(id).await),
-                "/metrics" if self.door != Door::WithoutMetrics => return Some(self.metrics(id)),
-                _ => {}
+        if matches!(*method, Method::GET | Method::HEAD)
+            && let Some(own) = OwnPath::find(path)
+        {
+            match own {
+                OwnPath::Health => return Some(plain(StatusCode::OK, "ok", own.text(), id)),
+                OwnPath::Readiness => return Some(self.readiness(id).await),
+                OwnPath::Metrics if self.door != Door::WithoutMetrics => {
+                    return Some(self.metrics(id));
+                }
+                OwnPath::Metrics => {}
             }
         }
         let not_here = || plain(StatusCode::NOT_FOUND, "no such path", "(none)", id);
@@ -156,7 +161,7 @@ impl Edge {
     }
 
     async fn readiness(&self, id: &str) -> Answer {
-        const ROUTE: &str = "/readyz";
+        const ROUTE: &str = OwnPath::Readiness.text();
         let unavailable = StatusCode::SERVICE_UNAVAILABLE;
         if self.site.draining.load(Ordering::Relaxed) {
             return plain(unavailable, "the server is shutting down", ROUTE, id);
@@ -172,7 +177,7 @@ impl Edge {
     }
 
     fn metrics(&self, id: &str) -> Answer {
-        let mut answer = plain(StatusCode::OK, "", "/metrics", id);
+        let mut answer = plain(StatusCode::OK, "", OwnPath::Metrics.text(), id);
         let kind = HeaderValue::from_static(metrics::CONTENT_TYPE);
         answer.response.headers_mut().insert(CONTENT_TYPE, kind);
         *answer.response.body_mut() = self.site.metrics.to_text().into();

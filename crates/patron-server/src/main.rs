@@ -11,6 +11,7 @@ mod management;
 mod metrics;
 mod opening;
 mod output;
+mod own_paths;
 mod patience;
 mod refusal;
 mod root_key;

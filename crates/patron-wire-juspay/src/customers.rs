@@ -1,6 +1,5 @@
-//! What the six routes do.
+//! What the six endpoints do.
 
-use http::Method;
 use patron::Patron;
 use patron::access::OwnCustomer;
 use patron::commands::{Ensure, Written};
@@ -17,7 +16,7 @@ use crate::auth::{self, Caller};
 use crate::bodies::{Presence, Said};
 use crate::errors::{Failure, Refusal};
 use crate::fields::FieldName;
-use crate::route::Route;
+use crate::route::{Endpoint, Route};
 use crate::rules::{Wanted, bounded};
 
 /// Who holds the right to do what a route does.
@@ -42,33 +41,36 @@ pub(crate) async fn answer(
     request: &mut Request,
     sender: &mut Sender,
 ) -> Result<Reply, Failure> {
-    let method = request.method.clone();
+    let Some(endpoint) = route.endpoint(&request.method) else {
+        return Err(not_offered(route).into());
+    };
     // Reading one customer is by far the most frequent. The others are boxed, so that their many
     // variables do not make room in its future too.
-    match (route, method) {
-        (Route::Customers, Method::POST) => {
-            Box::pin(create_customer(patron, request, sender)).await
+    match endpoint {
+        Endpoint::CreateCustomer => Box::pin(create_customer(patron, request, sender)).await,
+        Endpoint::ListCustomers => Box::pin(list_customers(patron, request, sender)).await,
+        Endpoint::FindCustomer => find_customer(patron, request, sender, route.name()).await,
+        Endpoint::UpdateCustomer => {
+            Box::pin(update_customer(patron, request, sender, route.name())).await
         }
-        (Route::Customers, Method::GET) => Box::pin(list_customers(patron, request, sender)).await,
-        (Route::Customer(id), Method::GET) => find_customer(patron, request, sender, id).await,
-        (Route::Customer(id), Method::POST) => {
-            Box::pin(update_customer(patron, request, sender, id)).await
-        }
-        (Route::EnsureCustomers, Method::POST) => {
+        Endpoint::EnsureCustomer => {
             Box::pin(ensure_customer(patron, request, sender, ReferenceIn::Body)).await
         }
-        (Route::EnsureCustomer(reference), Method::POST) => {
-            let reference = ReferenceIn::Path(reference);
+        Endpoint::EnsureNamedCustomer => {
+            let reference = ReferenceIn::Path(route.name());
             Box::pin(ensure_customer(patron, request, sender, reference)).await
         }
-        (Route::Unknown, _) => Err(Refusal::EndpointNotFound.into()),
-        (
-            Route::Customers
-            | Route::Customer(_)
-            | Route::EnsureCustomers
-            | Route::EnsureCustomer(_),
-            _,
-        ) => Err(Refusal::MethodNotAllowed { allow: route.allow() }.into()),
+    }
+}
+
+/// The refusal of what is no endpoint.
+fn not_offered(route: &Route) -> Refusal {
+    match route {
+        Route::Unknown => Refusal::EndpointNotFound,
+        Route::Customers
+        | Route::Customer(_)
+        | Route::EnsureCustomers
+        | Route::EnsureCustomer(_) => Refusal::MethodNotAllowed { allow: route.allow() },
     }
 }
 

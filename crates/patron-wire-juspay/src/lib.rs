@@ -20,7 +20,7 @@ use patron_wire::{Answer, AnswerFuture, Context, Request, Setting, Wire};
 
 use crate::answers::{Reply, Sender};
 use crate::errors::{Failure, Refusal};
-use crate::route::Route;
+use crate::route::{Endpoint, Route};
 
 /// The name of the setting that chooses the API version.
 const SETTING_API_VERSION: &str = "juspay.api-version";
@@ -41,6 +41,14 @@ const SETTINGS: &[Setting] = &[
         about: "unicode: names may have letters of any script, marks, spaces and apostrophes",
     },
 ];
+
+/// Everything that this wire offers, each as a method and the template of its path.
+///
+/// What does not stand here is not answered, so whoever has looked at all of these (who may call it,
+/// what it may show) has missed none.
+pub fn endpoints() -> impl Iterator<Item = (http::Method, &'static str)> {
+    Endpoint::ALL.into_iter().map(|endpoint| (endpoint.method(), endpoint.template()))
+}
 
 /// The wire. It owns every path that no other wire owns, and answers those with its own 404.
 pub struct Juspay {

@@ -1,6 +1,62 @@
-//! The six routes, and everything that is none of them.
+//! The six endpoints, and everything that is none of them.
 
+use http::Method;
 use percent_encoding::percent_decode_str;
+
+/// What the wire offers: a method at a path. A request is answered as one of these or not at all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Endpoint {
+    /// Create.
+    CreateCustomer,
+    /// List.
+    ListCustomers,
+    /// Read.
+    FindCustomer,
+    /// Update.
+    UpdateCustomer,
+    /// Get-or-create by the reference in the body.
+    EnsureCustomer,
+    /// Get-or-create by the reference in the path.
+    EnsureNamedCustomer,
+}
+
+impl Endpoint {
+    /// All endpoints. [`Route::endpoint`] finds no other, so none is answered that does not stand here.
+    pub(crate) const ALL: [Self; 6] = [
+        Self::CreateCustomer,
+        Self::ListCustomers,
+        Self::FindCustomer,
+        Self::UpdateCustomer,
+        Self::EnsureCustomer,
+        Self::EnsureNamedCustomer,
+    ];
+
+    /// Its method.
+    pub(crate) const fn method(self) -> Method {
+        match self {
+            Self::ListCustomers | Self::FindCustomer => Method::GET,
+            Self::CreateCustomer
+            | Self::UpdateCustomer
+            | Self::EnsureCustomer
+            | Self::EnsureNamedCustomer => Method::POST,
+        }
+    }
+
+    /// Its path, as [`Route::template`] has it.
+    pub(crate) const fn template(self) -> &'static str {
+        match self {
+            Self::CreateCustomer | Self::ListCustomers => CUSTOMERS,
+            Self::FindCustomer | Self::UpdateCustomer => CUSTOMER,
+            Self::EnsureCustomer => ENSURE_CUSTOMERS,
+            Self::EnsureNamedCustomer => ENSURE_CUSTOMER,
+        }
+    }
+}
+
+const CUSTOMERS: &str = "/customers";
+const CUSTOMER: &str = "/customers/{id}";
+const ENSURE_CUSTOMERS: &str = "/v2/customers";
+const ENSURE_CUSTOMER: &str = "/v2/customers/{object_reference_id}";
 
 /// What a path asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,11 +102,26 @@ impl Route {
     /// The route as it stands in metrics and logs.
     pub(crate) const fn template(&self) -> &'static str {
         match self {
-            Self::Customers => "/customers",
-            Self::Customer(_) => "/customers/{id}",
-            Self::EnsureCustomers => "/v2/customers",
-            Self::EnsureCustomer(_) => "/v2/customers/{object_reference_id}",
-            Self::Unknown => "unknown",
+            Self::Customers => CUSTOMERS,
+            Self::Customer(_) => CUSTOMER,
+            Self::EnsureCustomers => ENSURE_CUSTOMERS,
+            Self::EnsureCustomer(_) => ENSURE_CUSTOMER,
+            Self::Unknown => Self::BROKEN_TEMPLATE,
+        }
+    }
+
+    /// What this method asks for here. `None` when the path is unknown, or does not know the method.
+    pub(crate) fn endpoint(&self, method: &Method) -> Option<Endpoint> {
+        let template = self.template();
+        let mut all = Endpoint::ALL.into_iter();
+        all.find(|one| one.template() == template && one.method() == *method)
+    }
+
+    /// The name in the path. `None` where there is none, or it is not UTF-8.
+    pub(crate) const fn name(&self) -> &Option<String> {
+        match self {
+            Self::Customer(name) | Self::EnsureCustomer(name) => name,
+            Self::Customers | Self::EnsureCustomers | Self::Unknown => &None,
         }
     }
 
@@ -87,6 +158,29 @@ mod tests {
         ] {
             assert_eq!(Route::find(path), expect, "{path}");
         }
+    }
+
+    #[test]
+    fn every_endpoint_is_found_where_it_says_it_is_and_nothing_else_is() {
+        let methods = [
+            Method::GET,
+            Method::HEAD,
+            Method::POST,
+            Method::PUT,
+            Method::PATCH,
+            Method::DELETE,
+            Method::OPTIONS,
+        ];
+        for endpoint in Endpoint::ALL {
+            let route = Route::find(endpoint.template());
+            assert_eq!(route.template(), endpoint.template());
+            assert_eq!(route.endpoint(&endpoint.method()), Some(endpoint));
+            // What the answer to another method offers is what there is.
+            let found = methods.iter().filter(|method| route.endpoint(method).is_some());
+            let allow: Vec<_> = found.map(Method::as_str).collect();
+            assert_eq!(route.allow(), allow.join(", "), "{endpoint:?}");
+        }
+        assert!(methods.iter().all(|method| Route::Unknown.endpoint(method).is_none()));
     }
 
     #[test]
