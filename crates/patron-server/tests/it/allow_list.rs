@@ -3,8 +3,8 @@
 use patron_testkit::http::{Call, Reply};
 use patron_testkit::server::Server;
 
-use crate::errors::{is_bad_origin, is_denied};
-use crate::stage::{LEAST, create, get, launch, post, server};
+use crate::errors::is_bad_origin;
+use crate::stage::{get, launch, post, server};
 
 /// Sets the list; an empty one switches it off.
 fn allow(server: &Server, list: &str) {
@@ -39,19 +39,14 @@ fn it_is_honoured_at_once_while_the_server_runs() {
 }
 
 #[test]
-fn it_binds_every_route_and_comes_after_the_key() {
+fn it_comes_before_the_body_and_the_customer() {
     let server = server();
-    create(&server, LEAST);
     allow(&server, "203.0.113.7");
-    is_bad_origin(&get(&server, "/customers/jon@example.com"));
     is_bad_origin(&get(&server, "/customers/nobody"));
-    is_bad_origin(&post(&server, "/customers", "object_reference_id=%zz"));
-    is_bad_origin(&post(&server, "/customers/jon@example.com", "first_name=Aegon"));
-    is_bad_origin(&post(&server, "/v2/customers", LEAST));
-    is_bad_origin(&post(&server, "/v2/customers/r", ""));
-    is_denied(&Call::get("/customers").send(&server));
-    allow(&server, "");
-    assert_eq!(get(&server, "/customers").expect(200)["total"], 1);
+    is_bad_origin(&get(&server, "/customers?a=%zz"));
+    for target in ["/customers", "/customers/nobody", "/v2/customers", "/v2/customers/nobody"] {
+        is_bad_origin(&post(&server, target, "object_reference_id=%zz"));
+    }
 }
 
 #[test]
@@ -67,13 +62,6 @@ fn forwarded(server: &Server, lines: &[&str]) -> Reply {
     let call = Call::get("/customers").basic(server.key());
     let call = lines.iter().fold(call, |call, line| call.header("X-Forwarded-For", *line));
     call.send(server)
-}
-
-#[test]
-fn without_a_trusted_proxy_nobody_is_believed() {
-    let server = server();
-    allow(&server, "203.0.113.7");
-    is_bad_origin(&forwarded(&server, &["203.0.113.7"]));
 }
 
 #[test]

@@ -9,10 +9,12 @@
 
 mod allow_list;
 mod authentication;
+mod authorization;
 mod bodies;
 mod clients;
 mod concurrency;
 mod create;
+mod endpoints;
 mod errors;
 mod get_or_create;
 mod goldens;
