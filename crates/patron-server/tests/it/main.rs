@@ -22,6 +22,7 @@ mod headers;
 mod hostile;
 mod list;
 mod management;
+mod moved;
 mod node;
 mod privacy;
 mod program;

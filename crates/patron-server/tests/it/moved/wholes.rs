@@ -1,0 +1,188 @@
+//! Whole rows in another place, and whole rows brought back.
+
+use patron_testkit::http::Call;
+use rusqlite::Connection;
+
+use super::installation::State::{self, *};
+use super::installation::{Installation, database};
+use super::rows::{put, read, take, value};
+use super::{expected, is_as_expected, is_seen, of};
+
+type Move = fn(&Installation, &Connection);
+
+/// Questions that are answered otherwise, and how.
+type But = &'static [(&'static str, State)];
+
+/// Whose rows a move touches.
+type Touched = &'static [&'static str];
+
+/// Lets two customers change places in these tables, but for the columns that say whose row it is.
+fn swap(at: &Installation, data: &Connection, tables: &[&str], names: [&str; 2]) {
+    for table in tables {
+        let mut rows = names.map(|name| take(data, table, &of(at.customer(name))));
+        for (row, place) in rows.iter_mut().zip([names[1], names[0]]) {
+            let place = at.customer(place);
+            *value(row, "merchant") = place.merchant.into();
+            *value(row, "number") = place.number.into();
+        }
+        for row in &rows {
+            put(data, table, row);
+        }
+    }
+}
+
+/// Gives every row of `a1` to the merchant of `b1`.
+fn give_away(at: &Installation, data: &Connection) {
+    let (from, to) = (at.customer("a1"), at.customer("b1"));
+    for table in ["customer", "customer_key", "history", "client_token"] {
+        let sql = format!("UPDATE {table} SET merchant = {} WHERE {}", to.merchant, of(from));
+        assert!(data.execute(&sql, []).unwrap() > 0, "{sql}");
+    }
+}
+
+/// Gives every row of `a1` the number of `a2` and the other way round.
+fn exchange_numbers(at: &Installation, data: &Connection) {
+    let (one, two) = (at.customer("a1"), at.customer("a2"));
+    for table in ["customer", "customer_key", "history"] {
+        for (from, to) in [(one.number, -1), (two.number, one.number), (-1, two.number)] {
+            let sql = format!("UPDATE {table} SET number = {to} WHERE number = {from}");
+            data.pragma_update(None, "ignore_check_constraints", true).unwrap();
+            assert!(data.execute(&sql, []).unwrap() > 0, "{sql}");
+        }
+    }
+}
+
+fn delete(at: &Installation, data: &Connection, table: &str) {
+    take(data, table, &of(at.customer("a1")));
+}
+
+/// Puts the row of `a1` as it was before its update in the place of the newer one.
+fn bring_back(at: &Installation, data: &Connection) {
+    let condition = of(at.customer("a1"));
+    take(data, "customer", &condition);
+    put(data, "customer", &read(&database(&at.before()), "customer", &condition));
+}
+
+/// Cuts off the entry of the history that the row of `a1` no longer knows of.
+fn cut(at: &Installation, data: &Connection) {
+    take(data, "history", &format!("{} AND version = 2", of(at.customer("a1"))));
+}
+
+/// What nobody notices, and the security model says so: a row that is taken away, and one that is
+/// brought back whole.
+const LIMITS: [(&str, Move, But); 2] = [
+    (
+        "the row is deleted",
+        |at, data| delete(at, data, "customer"),
+        &[("a1 by id", Gone), ("a1 by reference", Gone), ("a1 by token", Gone), ("list a", Short)],
+    ),
+    (
+        "the row is brought back",
+        bring_back,
+        &[
+            ("a1 by id", Stale),
+            ("a1 by reference", Stale),
+            ("a1 by token", Stale),
+            ("list a", Stale),
+        ],
+    ),
+];
+
+/// What is noticed.
+const MOVES: [(&str, Move, Touched, But); 8] = [
+    (
+        "rows of neighbours",
+        |at, data| swap(at, data, &["customer"], ["a1", "a2"]),
+        &["a1", "a2"],
+        &[],
+    ),
+    (
+        "rows and keys of neighbours",
+        |at, data| swap(at, data, &["customer", "customer_key"], ["a1", "a2"]),
+        &["a1", "a2"],
+        &[],
+    ),
+    (
+        "rows of strangers",
+        |at, data| swap(at, data, &["customer"], ["a1", "b1"]),
+        &["a1", "b1"],
+        // Each merchant's names are under its own key: neither finds the other's.
+        &[
+            ("a1 by id", Gone),
+            ("a1 by reference", Gone),
+            ("b1 by id", Gone),
+            ("b1 by reference", Gone),
+        ],
+    ),
+    (
+        "rows and keys of strangers",
+        |at, data| swap(at, data, &["customer", "customer_key"], ["a1", "b1"]),
+        &["a1", "b1"],
+        &[
+            ("a1 by id", Gone),
+            ("a1 by reference", Gone),
+            ("b1 by id", Gone),
+            ("b1 by reference", Gone),
+        ],
+    ),
+    (
+        "keys of neighbours",
+        |at, data| swap(at, data, &["customer_key"], ["a1", "a2"]),
+        &["a1", "a2"],
+        &[],
+    ),
+    ("numbers of neighbours, everywhere", exchange_numbers, &["a1", "a2"], &[]),
+    (
+        "everything to another merchant",
+        give_away,
+        &["a1", "b1"],
+        &[
+            ("a1 by id", Gone),
+            ("a1 by reference", Gone),
+            ("a1 by token", Denied),
+            ("list a", Short),
+            ("b1 by id", Exact),
+            ("b1 by reference", Exact),
+            ("b1 by token", Exact),
+        ],
+    ),
+    ("the key is deleted", |at, data| delete(at, data, "customer_key"), &["a1"], &[]),
+];
+
+#[test]
+fn a_whole_row_opens_in_its_own_place_only() {
+    let at = Installation::found();
+    for (what, carry, touched, but) in MOVES {
+        let launch = at.copy();
+        carry(&at, &database(&launch.data()));
+        is_seen(&at, &launch, &expected(&at, touched, but), what);
+    }
+    for (what, carry, but) in LIMITS {
+        let launch = at.copy();
+        carry(&at, &database(&launch.data()));
+        is_seen(&at, &launch, &expected(&at, &[], but), what);
+    }
+}
+
+/// The known limit: together with its history, or with everything, an older state passes for the newest.
+#[test]
+fn what_is_brought_back_with_its_history_does_not_show() {
+    let at = Installation::found();
+    let launch = at.copy();
+    bring_back(&at, &database(&launch.data()));
+    cut(&at, &database(&launch.data()));
+    let server = launch.start();
+    is_as_expected(&at.ask(&server), &expected(&at, &[], LIMITS[1].2), "with its history");
+    let known = at.customer("a1");
+    let update = Call::post(format!("/customers/{}", known.id)).basic(&known.key);
+    assert_eq!(update.form("first_name=Again").send(&server).expect(200)["first_name"], "Again");
+
+    let launch = at.copy().with_data(at.before());
+    let stale = ["a1", "a2", "b1"].map(|name| {
+        ["by id", "by reference", "by token"].map(|way| (format!("{name} {way}"), Stale))
+    });
+    let mut everything = at.unharmed();
+    everything.extend(stale.into_iter().flatten());
+    everything.extend(["list a", "list b"].map(|list| (list.to_owned(), Stale)));
+    is_as_expected(&at.ask(&launch.start()), &everything, "everything");
+}
