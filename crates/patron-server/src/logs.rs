@@ -152,6 +152,36 @@ mod tests {
     }
 
     #[test]
+    fn a_panic_shows_its_place_and_not_its_message() {
+        /// A pipe into a channel.
+        struct Pipe(std::sync::mpsc::Sender<u8>);
+
+        impl std::io::Write for Pipe {
+            fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+                bytes.iter().for_each(|byte| self.0.send(*byte).unwrap());
+                Ok(bytes.len())
+            }
+
+            fn flush(&mut self) -> std::io::Result<()> {
+                Ok(())
+            }
+        }
+
+        let (sender, log) = std::sync::mpsc::channel();
+        let subscriber = fmt().with_writer(move || Pipe(sender.clone())).finish();
+        let hook = panic::take_hook();
+        tracing::subscriber::with_default(subscriber, || {
+            log_panics();
+            let panicked = panic::catch_unwind(|| panic!("jon@example.com"));
+            assert!(panicked.is_err());
+        });
+        panic::set_hook(hook);
+        let log = String::from_utf8(log.try_iter().collect()).unwrap();
+        assert!(log.contains("panicked") && log.contains("logs.rs"), "{log}");
+        assert!(!log.contains("jon"), "{log}");
+    }
+
+    #[test]
     fn only_standard_methods_are_named() {
         assert_eq!(standard_name(&Method::PATCH), Some("PATCH"));
         assert_eq!(standard_name(&Method::from_bytes(b"JON").unwrap()), None);
