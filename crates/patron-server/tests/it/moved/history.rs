@@ -62,6 +62,7 @@ fn walk(launch: &Launch, known: &Known) -> Chain {
     let root = RootKey::new(*hex::decode(text.trim()).unwrap()).unwrap();
     let options = Options {
         now: Timestamp::from_ms(0),
+        recent_bytes_max: 0,
         on_group: Arc::new(|_| {}),
         on_fatal: Arc::new(|reason| panic!("{reason}")),
     };
@@ -72,8 +73,7 @@ fn walk(launch: &Launch, known: &Known) -> Chain {
     runtime.block_on(async {
         let wrapped = store.list_wrapped_keys(KeyOwner::Merchant(merchant)).await.unwrap();
         let keys = MerchantKeys::unwrap(&root, merchant, &wrapped).unwrap();
-        let row =
-            store.find_customer(merchant, &[UniqueKey::Number(number)]).await.unwrap().unwrap();
+        let row = store.find_customer(merchant, UniqueKey::Number(number)).await.unwrap().unwrap();
         let Ok(entries) = store.list_history(merchant, number).await else {
             return Unreadable;
         };
