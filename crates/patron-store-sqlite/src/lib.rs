@@ -22,6 +22,7 @@ mod rows;
 mod sql;
 mod tokens;
 mod views;
+mod whole;
 mod writer;
 
 use std::future::ready;
@@ -38,7 +39,8 @@ use patron::keys::{KeyOwner, WrappedKey};
 use patron::merchant::Merchant;
 use patron::seal::SealedCustomer;
 use patron::store::{
-    Counter, ListedKey, ManagementChange, SealedList, Store, StoreError, StoreFuture, UniqueKey,
+    Counter, ListedEvent, ListedKey, ManagementChange, SealedList, Store, StoreError, StoreFuture,
+    UniqueKey, WholeCustomer,
 };
 use patron::token::TokenRecord;
 use rusqlite::Connection;
@@ -215,6 +217,27 @@ impl Store for SqliteStore {
         customer: CustomerNumber,
     ) -> StoreFuture<'_, Vec<SealedEntry>> {
         self.answer(|connection| read::list_history(connection, merchant, customer))
+    }
+
+    fn list_kept_customers(
+        &self,
+        merchant: MerchantNumber,
+        after: i64,
+        limit: u32,
+    ) -> StoreFuture<'_, Vec<CustomerNumber>> {
+        self.answer(|connection| whole::list_customers(connection, merchant, after, limit))
+    }
+
+    fn find_whole_customer(
+        &self,
+        merchant: MerchantNumber,
+        customer: CustomerNumber,
+    ) -> StoreFuture<'_, WholeCustomer> {
+        self.answer(|connection| whole::find_customer(connection, merchant, customer))
+    }
+
+    fn list_events(&self, after: i64, limit: u32) -> StoreFuture<'_, Vec<ListedEvent>> {
+        self.answer(|connection| whole::list_events(connection, after, limit))
     }
 
     fn issue_token(&self, token: TokenRecord) -> StoreFuture<'_, ()> {

@@ -6,6 +6,7 @@ use std::fmt::Debug;
 use patron::api_key::ApiKey;
 use patron::blind_index::Indexes;
 use patron::clock::Timestamp;
+use patron::event::Event;
 use patron::history::{EntryHeader, Happened, HistoryHead, SealedEntry};
 use patron::ids::{ChangeId, CustomerNumber, KeyNumber, MerchantId, MerchantNumber};
 use patron::installation::{Installation, Mode};
@@ -13,7 +14,7 @@ use patron::keys::{KeyOwner, KeyPurpose, WrappedCustomerKey, WrappedKey};
 use patron::merchant::{AllowList, CountryCode, Merchant, Settings, Standing};
 use patron::profile::Field;
 use patron::seal::{SealedCustomer, Unwrapped};
-use patron::store::{ListedKey, StoreError};
+use patron::store::{ListedEvent, ListedKey, StoreError};
 use rusqlite::Row;
 use rusqlite::types::{FromSql, ToSqlOutput, ValueRef};
 
@@ -236,6 +237,22 @@ pub(crate) fn read_entry(row: &Row<'_>) -> Result<SealedEntry, StoreError> {
         change: ChangeId::from_bytes(columns.take("change_id")?),
         schema: columns.take_number("schema")?,
         key_generation: columns.take_number("key_generation")?,
+    })
+}
+
+/// Reads id, merchant, number, version, happened, at_ms of an event, then whether it has its entry.
+pub(crate) fn read_listed_event(row: &Row<'_>) -> Result<ListedEvent, StoreError> {
+    let mut columns = Columns::of(row, "outbox");
+    Ok(ListedEvent {
+        number: columns.take("id")?,
+        event: Event {
+            merchant: columns.take_merchant("merchant")?,
+            customer: columns.take_customer("number")?,
+            version: columns.take_number("version")?,
+            happened: columns.take_parsed("happened", |code: u8| Happened::from_code(code))?,
+            at: columns.take_time("at_ms")?,
+        },
+        has_entry: columns.take("has_entry")?,
     })
 }
 

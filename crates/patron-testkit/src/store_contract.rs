@@ -18,6 +18,7 @@ pub mod numbers;
 pub mod persons;
 pub mod reopening;
 pub mod tokens;
+pub mod whole;
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -68,6 +69,9 @@ macro_rules! store_contract {
             lists::lists_are_newest_first_in_pages
             lists::lists_are_per_merchant
             lists::lists_leave_deleted_customers_out
+            whole::kept_customers_are_listed_in_pages
+            whole::a_deleted_customer_is_found_whole
+            whole::events_are_listed_in_the_order_of_the_commits
             tokens::a_token_is_spent_down_to_nothing
             tokens::a_token_issued_with_a_creation_works
             tokens::a_token_stops_working_when_it_expires

@@ -11,6 +11,7 @@ use crate::api_key::ApiKey;
 use crate::blind_index::BlindIndex;
 use crate::change::Change;
 use crate::clock::Timestamp;
+use crate::event::Event;
 use crate::history::SealedEntry;
 use crate::ids::{CustomerNumber, KeyNumber, MerchantId, MerchantNumber};
 use crate::installation::Installation;
@@ -111,6 +112,26 @@ pub struct SealedList {
     pub total: u64,
 }
 
+/// All that is kept of one customer, deleted or not, as it was at one moment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WholeCustomer {
+    /// The customer itself.
+    pub customer: Option<SealedCustomer>,
+    /// Its history, oldest first.
+    pub entries: Vec<SealedEntry>,
+}
+
+/// An event as it lies in the outbox.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListedEvent {
+    /// Its number in the order of the commits.
+    pub number: i64,
+    /// The event.
+    pub event: Event,
+    /// Whether the entry of the history is there that it points at.
+    pub has_entry: bool,
+}
+
 /// An API key and when it was last used.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ListedKey {
@@ -198,6 +219,26 @@ pub trait Store: Send + Sync {
         merchant: MerchantNumber,
         customer: CustomerNumber,
     ) -> StoreFuture<'_, Vec<SealedEntry>>;
+
+    /// The numbers above `after` of the merchant's customers of whom anything is kept, be it a history
+    /// only, the lowest `limit` of them in ascending order. Deleted customers are among them.
+    fn list_kept_customers(
+        &self,
+        merchant: MerchantNumber,
+        after: i64,
+        limit: u32,
+    ) -> StoreFuture<'_, Vec<CustomerNumber>>;
+
+    /// All that is kept of one customer, deleted or not, of one moment.
+    fn find_whole_customer(
+        &self,
+        merchant: MerchantNumber,
+        customer: CustomerNumber,
+    ) -> StoreFuture<'_, WholeCustomer>;
+
+    /// The events with numbers above `after`, of all merchants, the lowest `limit` of them in the order of
+    /// the commits.
+    fn list_events(&self, after: i64, limit: u32) -> StoreFuture<'_, Vec<ListedEvent>>;
 
     /// Keeps a client auth token.
     fn issue_token(&self, token: TokenRecord) -> StoreFuture<'_, ()>;

@@ -1,0 +1,60 @@
+//! Reading what a walk over everything reads: customers that are deleted too, and what may be left of others.
+
+use patron::ids::{CustomerNumber, MerchantNumber};
+use patron::store::{ListedEvent, StoreError, WholeCustomer};
+use rusqlite::Connection;
+
+use crate::read::list_history;
+use crate::rows::{Columns, read_customer, read_listed_event, select_customer};
+use crate::sql;
+
+/// Each of the three is limited by itself, so that a page costs the same wherever it begins.
+pub(crate) fn list_customers(
+    connection: &Connection,
+    merchant: MerchantNumber,
+    after: i64,
+    limit: u32,
+) -> Result<Vec<CustomerNumber>, StoreError> {
+    sql::list(
+        connection,
+        "SELECT number FROM (SELECT number FROM customer \
+             WHERE merchant = ?1 AND number > ?2 ORDER BY number LIMIT ?3) \
+         UNION SELECT number FROM (SELECT DISTINCT number FROM history \
+             WHERE merchant = ?1 AND number > ?2 ORDER BY number LIMIT ?3) \
+         UNION SELECT number FROM (SELECT DISTINCT number FROM customer_key \
+             WHERE merchant = ?1 AND number > ?2 ORDER BY number LIMIT ?3) \
+         ORDER BY number LIMIT ?3",
+        (merchant.get(), after, limit),
+        |row| Columns::of(row, "customer").take_customer("number"),
+    )
+}
+
+pub(crate) fn find_customer(
+    connection: &Connection,
+    merchant: MerchantNumber,
+    number: CustomerNumber,
+) -> Result<WholeCustomer, StoreError> {
+    let customer = sql::find(
+        connection,
+        select_customer!("WHERE c.merchant = ?1 AND c.number = ?2"),
+        (merchant.get(), number.get()),
+        read_customer,
+    )?;
+    Ok(WholeCustomer { customer, entries: list_history(connection, merchant, number)? })
+}
+
+pub(crate) fn list_events(
+    connection: &Connection,
+    after: i64,
+    limit: u32,
+) -> Result<Vec<ListedEvent>, StoreError> {
+    sql::list(
+        connection,
+        "SELECT o.id, o.merchant, o.number, o.version, o.happened, o.at_ms, EXISTS (\
+             SELECT 1 FROM history AS h WHERE h.merchant = o.merchant AND h.number = o.number \
+             AND h.version = o.version AND h.happened = o.happened) \
+         FROM outbox AS o WHERE o.id > ?1 ORDER BY o.id LIMIT ?2",
+        (after, limit),
+        read_listed_event,
+    )
+}

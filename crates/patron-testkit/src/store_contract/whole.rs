@@ -1,0 +1,86 @@
+//! Walking over everything: customers that are deleted too, and events.
+
+use patron::ids::CustomerNumber;
+use patron::store::WholeCustomer;
+
+use super::persons::{Author, Made};
+use super::{Opened, Place};
+
+fn kept(opened: &Opened<'_>, author: &Author, after: i64, limit: u32) -> Vec<i64> {
+    let listed = opened.store.list_kept_customers(author.merchant, after, limit);
+    opened.wait(listed).unwrap().into_iter().map(CustomerNumber::get).collect()
+}
+
+fn whole(opened: &Opened<'_>, author: &Author, of: &Made) -> WholeCustomer {
+    opened.wait(opened.store.find_whole_customer(author.merchant, of.number())).unwrap()
+}
+
+/// The numbers of all customers come in ascending order and in pages, deleted ones among them; each
+/// number once, however long the history is; no other merchant's.
+pub fn kept_customers_are_listed_in_pages(place: &dyn Place) {
+    let opened = Opened::at(place);
+    let (author, other) = (Author::of_merchant(1), Author::of_merchant(2));
+    assert_eq!(kept(&opened, &author, 0, 10), [0; 0]);
+    let made: Vec<_> = (0..5).map(|number| author.create(&number.to_string())).collect();
+    for one in made.iter().rev() {
+        opened.apply(&one.change).unwrap();
+    }
+    opened.apply(&author.delete(&made[1]).change).unwrap();
+    let renamed = author.rename(&made[2], "Arya");
+    opened.apply(&renamed.change).unwrap();
+    opened.apply(&author.rename(&renamed, "Sansa").change).unwrap();
+    for number in 0..9 {
+        opened.apply(&other.create(&number.to_string()).change).unwrap();
+    }
+    assert_eq!(kept(&opened, &author, 0, 10), [1, 2, 3, 4, 5]);
+    assert_eq!(kept(&opened, &author, 0, 2), [1, 2]);
+    assert_eq!(kept(&opened, &author, 2, 2), [3, 4]);
+    assert_eq!(kept(&opened, &author, 4, 2), [5]);
+    assert_eq!(kept(&opened, &author, 5, 2), [0; 0]);
+    assert_eq!(kept(&opened, &author, i64::MAX, u32::MAX), [0; 0]);
+    assert_eq!(kept(&opened, &author, 0, 0), [0; 0]);
+}
+
+/// A customer is found whole, with its history, when it is deleted too; of nobody there is nothing.
+pub fn a_deleted_customer_is_found_whole(place: &dyn Place) {
+    let opened = Opened::at(place);
+    let author = Author::of_merchant(1);
+    let jon = author.create("jon");
+    let nothing = WholeCustomer { customer: None, entries: Vec::new() };
+    assert_eq!(whole(&opened, &author, &jon), nothing);
+    let deleted = author.delete(&jon);
+    let mut entries = Vec::new();
+    for made in [&jon, &deleted] {
+        opened.apply(&made.change).unwrap();
+        entries.push(made.change.parts().entry.clone());
+        let expected =
+            WholeCustomer { customer: Some(made.sealed().clone()), entries: entries.clone() };
+        assert_eq!(whole(&opened, &author, made), expected);
+    }
+    assert_eq!(whole(&opened, &Author::of_merchant(2), &jon), nothing);
+}
+
+/// Each change that was applied has its event, in the order of the commits and in pages; one that was
+/// refused or applied before has none. The history has the entry that each points at.
+pub fn events_are_listed_in_the_order_of_the_commits(place: &dyn Place) {
+    let opened = Opened::at(place);
+    let (author, other) = (Author::of_merchant(1), Author::of_merchant(2));
+    let (jon, arya) = (author.create("jon"), other.create("arya"));
+    let (renamed, late) = (author.rename(&jon, "Aegon"), author.rename(&jon, "Egg"));
+    let deleted = author.delete(&renamed);
+    for made in [&jon, &arya, &renamed, &deleted] {
+        opened.apply(&made.change).unwrap();
+    }
+    opened.apply(&late.change).unwrap_err();
+    opened.apply(&renamed.change).unwrap();
+    let page = |after, limit| opened.wait(opened.store.list_events(after, limit)).unwrap();
+    let all = page(0, 10);
+    let events: Vec<_> = all.iter().map(|listed| &listed.event).collect();
+    let expected = [&jon, &arya, &renamed, &deleted].map(|made| &made.change.parts().event);
+    assert_eq!(events, expected);
+    assert!(all.iter().all(|listed| listed.has_entry), "{all:?}");
+    assert!(all.is_sorted_by_key(|listed| listed.number));
+    assert_eq!(page(all[0].number, 2), all[1..3]);
+    assert_eq!(page(all[3].number, 2), []);
+    assert_eq!(page(0, 0), []);
+}
