@@ -40,5 +40,6 @@ mod records;
 pub mod seal;
 pub mod store;
 pub mod token;
+pub mod verification;
 
 pub use crate::patron::Patron;

@@ -69,6 +69,10 @@ fn checked_label(label: &str) -> Result<&str, Error> {
 }
 
 impl Console<'_> {
+    pub(crate) const fn patron(&self) -> &Patron {
+        self.patron
+    }
+
     async fn lease(&self, counter: Counter) -> Result<i64, Error> {
         Ok(self.patron.store.lease_numbers(counter, 1).await?)
     }

@@ -1,0 +1,351 @@
+//! Verifying what is kept: every customer opens, its history is whole, and both say the same.
+//!
+//! It goes page by page, so that whoever walks holds little at a time, can show how far it is, and
+//! can walk while the installation is in use.
+
+use std::fmt;
+
+use crate::error::{Error, Kind};
+use crate::history::{self, BrokenChain, SealedEntry, SealedParts};
+use crate::ids::{CustomerNumber, MerchantId};
+use crate::keys::MerchantKeys;
+use crate::management::Console;
+use crate::profile::{Field, Profile};
+use crate::seal::{self, SealedCustomer};
+use crate::store::{StoreError, WholeCustomer};
+
+/// What is wrong with a thing that is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// Something of a customer is kept, but not the customer.
+    NoCustomer,
+    /// A row holds what no version of the program writes, or a row that belongs to it is gone.
+    Unreadable {
+        /// The table.
+        table: &'static str,
+        /// The column.
+        column: &'static str,
+    },
+    /// The customer's row was changed, or belongs elsewhere.
+    CustomerDoesNotOpen,
+    /// The entry of this version is missing, out of place, or was changed.
+    BrokenHistory {
+        /// Which version.
+        version: u64,
+    },
+    /// The history goes on after the version at which the customer is.
+    HistoryGoesOn {
+        /// The first version that the customer has not reached.
+        version: u64,
+    },
+    /// The sealed part of the entry of this version does not open.
+    EntryDoesNotOpen {
+        /// Which version.
+        version: u64,
+    },
+    /// The entry of this version set a field to another value than the customer has.
+    OtherValue {
+        /// Which version; 0 where no entry set a field that the customer has.
+        version: u64,
+    },
+    /// An event tells of a version that the history does not have.
+    EventWithoutEntry {
+        /// Which version.
+        version: u64,
+    },
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoCustomer => f.write_str("there are traces of it, but the customer is gone"),
+            Self::Unreadable { table, column } => {
+                write!(f, "what stands in {table}.{column} is missing or cannot be read")
+            }
+            Self::CustomerDoesNotOpen => {
+                f.write_str("its row was changed by hand or belongs elsewhere")
+            }
+            Self::BrokenHistory { version } => {
+                write!(
+                    f,
+                    "history entry {version} is missing, out of place, or was changed by hand"
+                )
+            }
+            Self::HistoryGoesOn { version } => {
+                write!(f, "history entry {version} is newer than the customer")
+            }
+            Self::EntryDoesNotOpen { version } => {
+                write!(f, "the sealed part of history entry {version} does not open")
+            }
+            Self::OtherValue { version: 0 } => {
+                f.write_str("a field of it was set by no history entry")
+            }
+            Self::OtherValue { version } => {
+                write!(f, "history entry {version} and the customer itself do not say the same")
+            }
+            Self::EventWithoutEntry { version } => {
+                write!(f, "an event tells of version {version}, which its history does not have")
+            }
+        }
+    }
+}
+
+/// The first broken thing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Broken {
+    /// Whose customer it is; `None` when there is no such merchant any more.
+    pub merchant: Option<MerchantId>,
+    /// Which customer.
+    pub customer: CustomerNumber,
+    /// What is wrong with it.
+    pub fault: Fault,
+}
+
+/// What came of a page of customers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VerifiedCustomers {
+    /// How many customers are in order, deleted ones among them.
+    pub customers: u64,
+    /// How many history entries they have.
+    pub entries: u64,
+    /// After whom to go on; `None` at the end.
+    pub next: Option<i64>,
+    /// What is broken. The page ends there.
+    pub broken: Option<Broken>,
+}
+
+/// What came of a page of events.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VerifiedEvents {
+    /// How many events are in order; of the one merchant, if one was named.
+    pub events: u64,
+    /// After which to go on; `None` at the end.
+    pub next: Option<i64>,
+    /// What is broken. The page ends there.
+    pub broken: Option<Broken>,
+}
+
+impl Console<'_> {
+    /// Verifies the merchant's customers with numbers above `after`, `limit` of them at most.
+    ///
+    /// # Errors
+    /// `NotFound` when there is no such merchant, `Internal` when its keys do not open, `Unavailable` when
+    /// the store cannot answer. What is wrong with a customer is no error.
+    pub async fn verify_customers(
+        &self,
+        id: &MerchantId,
+        after: i64,
+        limit: u32,
+    ) -> Result<VerifiedCustomers, Error> {
+        let merchant = self.find_merchant(id).await?.number;
+        let patron = self.patron();
+        let store = &patron.store;
+        let epoch = store.management_epoch()?;
+        let context = patron.merchant_context(epoch, merchant).await?;
+        let context = context.ok_or_else(|| Error::new(Kind::NotFound, "not found"))?;
+        let numbers = store.list_kept_customers(merchant, after, limit).await?;
+        let mut verified = VerifiedCustomers { customers: 0, entries: 0, next: None, broken: None };
+        for customer in numbers {
+            let whole = store.find_whole_customer(merchant, customer).await;
+            let checked = match whole {
+                Ok(whole) => check(&context.keys, whole),
+                Err(StoreError::Corrupt { table, column }) => {
+                    Err(Fault::Unreadable { table, column })
+                }
+                Err(error) => return Err(error.into()),
+            };
+            match checked {
+                Ok(entries) => verified.entries = verified.entries.saturating_add(entries),
+                Err(fault) => {
+                    let merchant = Some(id.clone());
+                    verified.broken = Some(Broken { merchant, customer, fault });
+                    verified.next = None;
+                    break;
+                }
+            }
+            verified.customers = verified.customers.saturating_add(1);
+            verified.next = Some(customer.get());
+        }
+        Ok(verified)
+    }
+
+    /// Verifies the events with numbers above `after`, `limit` of them at most: each points at an entry of
+    /// a history that is there. `only` counts one merchant's and passes over the others'.
+    ///
+    /// # Errors
+    /// `NotFound` when there is no such merchant, `Unavailable` when the store cannot answer.
+    pub async fn verify_events(
+        &self,
+        only: Option<&MerchantId>,
+        after: i64,
+        limit: u32,
+    ) -> Result<VerifiedEvents, Error> {
+        let only = match only {
+            Some(id) => Some(self.find_merchant(id).await?.number),
+            None => None,
+        };
+        let store = &self.patron().store;
+        let mut verified = VerifiedEvents { events: 0, next: None, broken: None };
+        for listed in store.list_events(after, limit).await? {
+            let event = listed.event;
+            verified.next = Some(listed.number);
+            if only.is_some_and(|only| only != event.merchant) {
+                continue;
+            }
+            if !listed.has_entry {
+                let merchant = store.find_merchant(event.merchant).await?;
+                verified.next = None;
+                verified.broken = Some(Broken {
+                    merchant: merchant.map(|merchant| merchant.id),
+                    customer: event.customer,
+                    fault: Fault::EventWithoutEntry { version: event.version },
+                });
+                break;
+            }
+            verified.events = verified.events.saturating_add(1);
+        }
+        Ok(verified)
+    }
+}
+
+/// Checks one customer; how many entries its history has.
+fn check(keys: &MerchantKeys, whole: WholeCustomer) -> Result<u64, Fault> {
+    let WholeCustomer { customer, entries } = whole;
+    let row = customer.ok_or(Fault::NoCustomer)?;
+    let opened = seal::open(keys, row.clone()).map_err(|_| Fault::CustomerDoesNotOpen)?.customer;
+    // The walk along the chain would name the version after all of them.
+    if let Some(entry) = entries.iter().find(|entry| entry.header.version > row.version) {
+        return Err(Fault::HistoryGoesOn { version: entry.header.version });
+    }
+    history::verify(keys, &entries, row.history_head, row.version, SealedParts::Kept)
+        .map_err(|BrokenChain { version }| Fault::BrokenHistory { version })?;
+    says_the_same(keys, &row, &entries, &opened.profile)?;
+    Ok(row.version)
+}
+
+/// Whether each field has the value that the last entry about it set.
+fn says_the_same(
+    keys: &MerchantKeys,
+    row: &SealedCustomer,
+    entries: &[SealedEntry],
+    profile: &Profile,
+) -> Result<(), Fault> {
+    let mut fields = Field::ALL.to_vec();
+    for entry in entries.iter().rev() {
+        let version = entry.header.version;
+        let does_not_open = Fault::EntryDoesNotOpen { version };
+        let opened = seal::open_entry(keys, &row.key, entry)
+            .map_err(|_| does_not_open)?
+            .ok_or(does_not_open)?;
+        let (set, rest): (Vec<_>, Vec<_>) =
+            fields.into_iter().partition(|field| entry.header.changed.contains(field));
+        if opened.after.only(&set) != profile.only(&set) {
+            return Err(Fault::OtherValue { version });
+        }
+        fields = rest;
+    }
+    // What no entry has set is not set.
+    let is_explained = profile.only(&fields) == Profile::default();
+    if is_explained { Ok(()) } else { Err(Fault::OtherValue { version: 0 }) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::actor::{Actor, ActorKind};
+    use crate::change::Change;
+    use crate::clock::Timestamp;
+    use crate::customer::{Birth, Customer, Decided, Precondition, create, update};
+    use crate::edit::Edit;
+    use crate::ids::{CustomerId, KeyNumber};
+    use crate::keys::tests::{TestEntropy, merchant_keys};
+    use crate::profile::ProfileEdit;
+    use crate::seal::Sealer;
+
+    /// A customer with a first and a last name, whose history tells of `told` only.
+    fn created(told: &[Field]) -> (Customer, Change) {
+        let entropy = TestEntropy::new(1);
+        let keys = merchant_keys(1);
+        let birth = Birth {
+            merchant: keys.merchant(),
+            number: CustomerNumber::new(1).unwrap(),
+            id: CustomerId::issue(&entropy),
+            created_by: None,
+        };
+        let profile = Profile {
+            first_name: Some("Jon".into()),
+            last_name: Some("Snow".into()),
+            ..Profile::default()
+        };
+        let (mut customer, _) = create(birth, profile, Timestamp::from_ms(1)).unwrap();
+        let actor = actor();
+        let sealer = Sealer { keys: &keys, entropy: &entropy, actor: &actor };
+        let change = sealer.create(&customer, told.to_vec()).unwrap();
+        customer.history_head = change.parts().entry.head;
+        (customer, change)
+    }
+
+    /// The same with its first name cleared, where history says that `told` changed.
+    fn renamed(created: &(Customer, Change), told: &[Field]) -> Change {
+        let (before, change) = created;
+        let edit = ProfileEdit { first_name: Edit::Clear, ..ProfileEdit::default() };
+        let now = Timestamp::from_ms(2);
+        let decided = update(before, &edit, &Precondition::None, now).unwrap();
+        let Decided::Changed(after, _) = decided else { panic!("the edit changes nothing") };
+        let keys = merchant_keys(1);
+        let (entropy, actor) = (TestEntropy::new(2), actor());
+        let opened = seal::open(&keys, change.parts().customer.clone()).unwrap();
+        let sealer = Sealer { keys: &keys, entropy: &entropy, actor: &actor };
+        sealer.update(&opened, &after, told.to_vec()).unwrap()
+    }
+
+    fn actor() -> Actor {
+        Actor {
+            kind: ActorKind::ApiKey(KeyNumber::new(4)),
+            address: None,
+            request_id: "r-1".to_owned(),
+        }
+    }
+
+    fn whole(changes: &[&Change]) -> WholeCustomer {
+        WholeCustomer {
+            customer: changes.last().map(|change| change.parts().customer.clone()),
+            entries: changes.iter().map(|change| change.parts().entry.clone()).collect(),
+        }
+    }
+
+    const NAMES: [Field; 2] = [Field::FirstName, Field::LastName];
+
+    #[test]
+    fn a_customer_is_what_its_history_made_of_it() {
+        let keys = merchant_keys(1);
+        let made = created(&NAMES);
+        assert_eq!(check(&keys, whole(&[&made.1])), Ok(1));
+        let renamed = renamed(&made, &[Field::FirstName]);
+        assert_eq!(check(&keys, whole(&[&made.1, &renamed])), Ok(2));
+        let other = merchant_keys(2);
+        assert_eq!(check(&other, whole(&[&made.1])), Err(Fault::CustomerDoesNotOpen));
+    }
+
+    #[test]
+    fn a_value_that_history_does_not_explain_is_found() {
+        let keys = merchant_keys(1);
+        let half = created(&[Field::FirstName]);
+        let fault = Err(Fault::OtherValue { version: 0 });
+        assert_eq!(check(&keys, whole(&[&half.1])), fault, "nobody set the last name");
+        let made = created(&NAMES);
+        let renamed = renamed(&made, &[Field::LastName]);
+        let fault = Err(Fault::OtherValue { version: 1 });
+        assert_eq!(check(&keys, whole(&[&made.1, &renamed])), fault, "nobody cleared the first");
+    }
+
+    #[test]
+    fn an_entry_that_fits_its_chain_and_does_not_open_is_found() {
+        let keys = merchant_keys(1);
+        let (_, change) = created(&NAMES);
+        let mut whole = whole(&[&change]);
+        // The chain does not cover the schema, which the sealed part is bound to.
+        whole.entries[0].schema += 1;
+        assert_eq!(check(&keys, whole), Err(Fault::EntryDoesNotOpen { version: 1 }));
+    }
+}
