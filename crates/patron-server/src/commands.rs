@@ -5,6 +5,7 @@ pub(crate) mod key;
 pub(crate) mod merchant;
 mod reach;
 mod serve;
+pub(crate) mod verify;
 
 use std::process::ExitCode;
 
@@ -35,6 +36,7 @@ pub(crate) fn run(invocation: Invocation) -> Result<ExitCode, Refusal> {
             Command::Merchant(arguments) => merchant::run(place, arguments).await,
             Command::Key(arguments) => key::run(place, arguments).await,
             Command::Doctor(settings) => doctor::run(place, &settings).await,
+            Command::Verify(arguments) => verify::run(place, arguments).await,
         }
     })
 }

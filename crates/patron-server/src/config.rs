@@ -18,7 +18,7 @@ use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand}
 use ipnet::IpNet;
 use patron::installation::Mode;
 
-use crate::commands::{key, merchant};
+use crate::commands::{key, merchant, verify};
 use crate::refusal::Refusal;
 
 pub(crate) use modes::check_serve;
@@ -65,6 +65,10 @@ pub(crate) enum Command {
     ///
     /// Takes the settings of `serve` too, and checks them.
     Doctor(Box<ServeSettings>),
+    /// Verify every customer and its whole history, while a server runs on the same data or not.
+    ///
+    /// Names the first thing that is broken, and ends with exit code 1 then. Changes nothing.
+    Verify(verify::VerifyArgs),
 }
 
 /// Which installation it is about. Every command takes these.

@@ -2,6 +2,7 @@
 
 mod keys;
 mod merchants;
+mod verification;
 
 use std::collections::BTreeMap;
 
@@ -15,6 +16,8 @@ use crate::opening::Opened;
 use crate::refusal::{Refusal, chain};
 use crate::stores;
 use crate::system::SystemClock;
+
+pub(crate) use verification::{BrokenBody, PageBody};
 
 /// What is to be done.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -62,6 +65,16 @@ pub(crate) enum Command {
     CheckKeys,
     /// Reads the whole database.
     CheckIntegrity,
+    /// Verifies a page of a merchant's customers and their histories.
+    VerifyCustomers {
+        merchant: String,
+        after: i64,
+    },
+    /// Verifies a page of events, of one merchant or all.
+    VerifyEvents {
+        merchant: Option<String>,
+        after: i64,
+    },
 }
 
 /// What changes about a merchant; what is absent stays.
@@ -86,6 +99,7 @@ pub(crate) enum Report {
     Greeting { behind_proxy: bool },
     Findings(Findings),
     Broken(Vec<String>),
+    Page(PageBody),
 }
 
 /// A merchant as commands show it.
@@ -228,6 +242,12 @@ pub(crate) async fn execute(opened: &Opened, command: Command) -> Result<Report,
         Command::Greet => Ok(Report::Greeting { behind_proxy: opened.is_behind_proxy }),
         Command::CheckKeys => keys::check(opened, now).await,
         Command::CheckIntegrity => check_integrity(opened).await,
+        Command::VerifyCustomers { merchant, after } => {
+            verification::customers(opened, &merchant, after, now).await
+        }
+        Command::VerifyEvents { merchant, after } => {
+            verification::events(opened, merchant.as_deref(), after, now).await
+        }
     }
 }
 

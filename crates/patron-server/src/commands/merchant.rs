@@ -152,7 +152,8 @@ pub(super) async fn run(place: Place<'_>, arguments: MerchantArgs) -> Result<Exi
         | Report::Revoked { .. }
         | Report::Greeting { .. }
         | Report::Findings(_)
-        | Report::Broken(_) => return Err(reach::unexpected()),
+        | Report::Broken(_)
+        | Report::Page(_) => return Err(reach::unexpected()),
     };
     output::print(&text)?;
     Ok(ExitCode::SUCCESS)

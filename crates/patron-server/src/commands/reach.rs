@@ -7,7 +7,7 @@ use tokio::time::sleep;
 use super::Place;
 use crate::control::{self, Unanswered};
 use crate::management::{Command, Report, execute};
-use crate::opening::{self, Founding, NotOpened, Opening};
+use crate::opening::{self, Founding, NotOpened, Opened, Opening};
 use crate::refusal::Refusal;
 
 /// How long a command waits for one that has the data, or for a server that is starting or ending.
@@ -22,33 +22,54 @@ pub(super) async fn perform(
     command: Command,
     founding: Founding,
 ) -> Result<Report, Refusal> {
-    let data = &place.installation.data;
-    let opening = Opening {
-        installation: place.installation,
-        root_key: place.root_key,
-        serving: None,
-        founding,
-    };
-    let mut waited = Duration::ZERO;
-    loop {
-        match control::ask(data, &command).await {
-            Ok(outcome) => return Ok(outcome?),
-            Err(Unanswered::NoServer) => {}
-            Err(Unanswered::Broken(error)) => {
-                return Err(Refusal::failure(format!(
-                    "the server that runs on {} does not answer ({error}): look at its log, and use \
-                     the same user and version",
-                    data.display()
-                )));
+    Reach::new(place, founding).perform(command).await
+}
+
+/// A way to an installation for several commands. Once it is opened, it stays open.
+pub(super) struct Reach<'a> {
+    place: Place<'a>,
+    founding: Founding,
+    opened: Option<Opened>,
+}
+
+impl<'a> Reach<'a> {
+    pub(super) const fn new(place: Place<'a>, founding: Founding) -> Self {
+        Self { place, founding, opened: None }
+    }
+
+    /// Does a command, by way of the running server if there is one.
+    pub(super) async fn perform(&mut self, command: Command) -> Result<Report, Refusal> {
+        let data = &self.place.installation.data;
+        let opening = Opening {
+            installation: self.place.installation,
+            root_key: self.place.root_key,
+            serving: None,
+            founding: self.founding,
+        };
+        let mut waited = Duration::ZERO;
+        loop {
+            if let Some(opened) = &self.opened {
+                return Ok(execute(opened, command).await?);
             }
-        }
-        match opening.open(|_| ()).await {
-            Ok(opened) => return Ok(execute(&opened, command).await?),
-            Err(NotOpened::Refused(refusal)) => return Err(refusal),
-            Err(NotOpened::InUse) if waited >= PATIENCE => return Err(opening::in_use(data)),
-            Err(NotOpened::InUse) => {
-                sleep(PAUSE).await;
-                waited += PAUSE;
+            match control::ask(data, &command).await {
+                Ok(outcome) => return Ok(outcome?),
+                Err(Unanswered::NoServer) => {}
+                Err(Unanswered::Broken(error)) => {
+                    return Err(Refusal::failure(format!(
+                        "the server that runs on {} does not answer ({error}): look at its log, and use \
+                         the same user and version",
+                        data.display()
+                    )));
+                }
+            }
+            match opening.open(|_| ()).await {
+                Ok(opened) => self.opened = Some(opened),
+                Err(NotOpened::Refused(refusal)) => return Err(refusal),
+                Err(NotOpened::InUse) if waited >= PATIENCE => return Err(opening::in_use(data)),
+                Err(NotOpened::InUse) => {
+                    sleep(PAUSE).await;
+                    waited += PAUSE;
+                }
             }
         }
     }

@@ -33,4 +33,5 @@ mod tidy;
 mod tokens;
 mod trouble;
 mod update;
+mod verification;
 mod version_3_2;

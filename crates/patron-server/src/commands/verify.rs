@@ -1,0 +1,165 @@
+//! `patron verify`: a walk over every customer and its whole history. It changes nothing.
+
+use std::io::{self, IsTerminal as _, Write as _};
+use std::process::ExitCode;
+
+use clap::Args;
+use serde::Serialize;
+
+use super::Place;
+use super::reach::{self, Reach};
+use crate::management::{BrokenBody, Command, PageBody, Report};
+use crate::opening::Founding;
+use crate::output;
+use crate::refusal::Refusal;
+
+/// What `patron verify` takes.
+#[derive(Args)]
+pub(crate) struct VerifyArgs {
+    /// The merchant's id; all merchants when none is given.
+    merchant: Option<String>,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+/// What was walked over, all of it in order but for what is broken.
+#[derive(Default, Serialize)]
+struct Walked {
+    merchants: u64,
+    customers: u64,
+    history_entries: u64,
+    events: u64,
+    broken: Option<BrokenBody>,
+    #[serde(skip)]
+    progress: Progress,
+}
+
+pub(super) async fn run(place: Place<'_>, arguments: VerifyArgs) -> Result<ExitCode, Refusal> {
+    let VerifyArgs { merchant, json } = arguments;
+    let mut reach = Reach::new(place, Founding::Refused);
+    let mut walked = Walked::default();
+    walked.walk(&mut reach, merchant).await?;
+    walked.progress.clear();
+    let problem = walked.problem();
+    if json {
+        output::print(&output::json(&walked)?)?;
+    } else if problem.is_none() {
+        output::print(&walked.to_text())?;
+    }
+    problem.map_or(Ok(ExitCode::SUCCESS), |problem| Err(Refusal::failure(problem)))
+}
+
+impl Walked {
+    /// Walks until something is broken or all was seen.
+    async fn walk(&mut self, reach: &mut Reach<'_>, only: Option<String>) -> Result<(), Refusal> {
+        let merchants = match &only {
+            Some(id) => vec![id.clone()],
+            None => list_merchants(reach).await?,
+        };
+        for merchant in merchants {
+            let command = |after| Command::VerifyCustomers { merchant: merchant.clone(), after };
+            self.walk_pages(reach, command).await?;
+            if self.broken.is_some() {
+                return Ok(());
+            }
+            self.merchants = self.merchants.saturating_add(1);
+        }
+        // Events come after what they tell of, so that one is there for each entry that was seen.
+        let command = |after| Command::VerifyEvents { merchant: only.clone(), after };
+        self.walk_pages(reach, command).await
+    }
+
+    async fn walk_pages(
+        &mut self,
+        reach: &mut Reach<'_>,
+        command: impl Fn(i64) -> Command,
+    ) -> Result<(), Refusal> {
+        let mut next = Some(0);
+        while let Some(after) = next {
+            let Report::Page(page) = reach.perform(command(after)).await? else {
+                return Err(reach::unexpected());
+            };
+            let PageBody { customers, entries, events, next: following, broken } = page;
+            self.customers = self.customers.saturating_add(customers);
+            self.history_entries = self.history_entries.saturating_add(entries);
+            self.events = self.events.saturating_add(events);
+            self.broken = broken;
+            next = following;
+            let Self { customers, history_entries, events, .. } = &*self;
+            self.progress.show(&format!(
+                "{customers} customers, {history_entries} history entries, {events} events"
+            ));
+        }
+        Ok(())
+    }
+
+    /// What is broken, in a sentence.
+    fn problem(&self) -> Option<String> {
+        if let Some(BrokenBody { merchant, customer, fault }) = &self.broken {
+            let whose = merchant.as_ref().map_or_else(
+                || "a merchant that is gone".to_owned(),
+                |merchant| format!("merchant {merchant}"),
+            );
+            return Some(format!(
+                "customer {customer} of {whose} is broken: {fault}; keep a copy of the data, find out \
+                 who touched it, and restore a backup"
+            ));
+        }
+        let missing = self.history_entries.saturating_sub(self.events);
+        (missing > 0).then(|| {
+            format!(
+                "{missing} of {} history entries have no event: keep a copy of the data, find out who \
+                 touched it, and restore a backup",
+                self.history_entries
+            )
+        })
+    }
+
+    fn to_text(&self) -> String {
+        let Self { merchants, customers, history_entries, events, broken: _, progress: _ } = self;
+        format!(
+            "All in order: {merchants} merchants, {customers} customers, {history_entries} history \
+             entries, {events} events\n"
+        )
+    }
+}
+
+async fn list_merchants(reach: &mut Reach<'_>) -> Result<Vec<String>, Refusal> {
+    match reach.perform(Command::ListMerchants).await? {
+        Report::Merchants(merchants) => Ok(merchants.into_iter().map(|one| one.id).collect()),
+        Report::Merchant(_)
+        | Report::NewKey(_)
+        | Report::Keys(_)
+        | Report::Revoked { .. }
+        | Report::Greeting { .. }
+        | Report::Findings(_)
+        | Report::Broken(_)
+        | Report::Page(_) => Err(reach::unexpected()),
+    }
+}
+
+/// One line on stderr that changes, for people only.
+#[derive(Default)]
+struct Progress {
+    width: usize,
+}
+
+impl Progress {
+    fn show(&mut self, text: &str) {
+        let mut stderr = io::stderr().lock();
+        if stderr.is_terminal() {
+            let width = self.width;
+            // Whoever closed it does not want to know.
+            let _ = write!(stderr, "\r{text:width$}").and_then(|()| stderr.flush());
+            self.width = text.len();
+        }
+    }
+
+    fn clear(&mut self) {
+        if self.width > 0 {
+            self.show("");
+            let _ = io::stderr().write_all(b"\r");
+        }
+    }
+}
