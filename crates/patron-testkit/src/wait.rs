@@ -31,3 +31,9 @@ pub fn until<T>(what: &str, within: Duration, mut condition: impl FnMut() -> Opt
 pub fn soon<T>(what: &str, condition: impl FnMut() -> Option<T>) -> T {
     until(what, SOON, condition)
 }
+
+/// Lets a time go by, where the moment itself is what is tried and no condition marks it: when a
+/// program is killed.
+pub fn let_pass(time: Duration) {
+    std::thread::sleep(time);
+}

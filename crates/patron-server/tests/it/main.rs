@@ -14,6 +14,7 @@ mod bodies;
 mod clients;
 mod concurrency;
 mod create;
+mod durability;
 mod endpoints;
 mod errors;
 mod get_or_create;
