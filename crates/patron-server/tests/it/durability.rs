@@ -5,6 +5,7 @@
 //! all histories. The data grows from round to round.
 
 mod load;
+mod power;
 mod record;
 
 use std::collections::BTreeMap;
@@ -24,6 +25,7 @@ use patron_testkit::wait::let_pass;
 use serde_json::{Value, json};
 
 use self::load::{WRITERS, Writer, shown};
+use self::power::Power;
 use self::record::{Outcome, Record, Said, Shown};
 use crate::errors::is_unknown_customer;
 use crate::stage::launch;
@@ -41,6 +43,8 @@ enum Moment {
     /// While it ends, after SIGTERM, with its clients still there.
     Ending,
 }
+
+const MOMENTS: [Moment; 3] = [Moment::Working, Moment::Starting, Moment::Ending];
 
 /// What was done and found, to be told in the end.
 #[derive(Default)]
@@ -70,6 +74,8 @@ impl fmt::Display for Tally {
 /// One installation, and what its clients know of it.
 struct Installation {
     launch: Launch,
+    /// Where killing it cuts the power too.
+    power: Option<Power>,
     record: Record,
     seed: u64,
     round: u64,
@@ -79,7 +85,19 @@ struct Installation {
 impl Installation {
     fn new(seed: u64) -> Self {
         let chance = Chance::new(seed);
-        Self { launch: launch(), record: Record::default(), seed, round: 0, chance }
+        Self { launch: launch(), power: None, record: Record::default(), seed, round: 0, chance }
+    }
+
+    fn on_power(seed: u64) -> Self {
+        let (launch, power) = Power::under(launch());
+        Self { launch, power: Some(power), ..Self::new(seed) }
+    }
+
+    /// After a process has ended, in whichever way.
+    fn cut_power(&self) {
+        if let Some(power) = &self.power {
+            power.cut();
+        }
     }
 
     /// A length of time: short ones are as likely as long ones.
@@ -96,6 +114,7 @@ impl Installation {
         let_pass(time);
         process.kill().unwrap();
         process.wait().unwrap();
+        self.cut_power();
     }
 
     /// Loads the program until it is killed. Whatever clients send is taken down.
@@ -157,10 +176,17 @@ impl Installation {
     }
 
     /// Walks over everything that is kept; how many history entries there are.
-    fn verify(&self) -> u64 {
-        let walked = self.launch.manage(&["verify", "--json"]).json();
-        assert_eq!(walked["events"], walked["history_entries"], "an event for each entry");
-        walked["history_entries"].as_u64().unwrap()
+    fn verify(&self) -> Result<u64, String> {
+        let outcome = self.launch.manage(&["verify", "--json"]);
+        if !outcome.status.success() {
+            return Err(outcome.stderr);
+        }
+        let walked = outcome.json();
+        let entries = walked["history_entries"].as_u64().unwrap();
+        if walked["events"] != walked["history_entries"] {
+            return Err(format!("not an event for each entry: {walked}"));
+        }
+        Ok(entries)
     }
 
     /// One round. The data is as the kill has left it, or, now and then, was opened by the command
@@ -169,6 +195,7 @@ impl Installation {
         let server = self.launch.start();
         tally.acknowledged += self.load(server, moment)?;
         *tally.kills.entry(moment).or_default() += 1;
+        self.cut_power();
         if moment == Moment::Starting {
             for _ in 0..=self.chance.below(3) {
                 self.kill_while_it_starts();
@@ -176,19 +203,21 @@ impl Installation {
             }
         }
         if self.chance.below(8) == 0 {
-            tally.verified += self.verify();
+            tally.verified += self.verify()?;
+            self.cut_power();
         }
-        let server = self.launch.start();
+        let mut server = self.launch.start();
         let Outcome { done, not_done } = self.compare(&server)?;
         tally.outcome.done += done;
         tally.outcome.not_done += not_done;
         tally.compared += self.record.customers();
-        let entries = self.verify();
+        let (entries, changes) = (self.verify()?, self.record.changes());
         tally.verified += entries;
-        if entries != self.record.changes() {
-            let changes = self.record.changes();
+        if entries != changes {
             return Err(format!("{entries} history entries of {changes} changes"));
         }
+        server.kill();
+        self.cut_power();
         self.round += 1;
         Ok(())
     }
@@ -229,11 +258,11 @@ fn tell(text: &str) {
 }
 
 /// Goes so many rounds, each with one of these moments.
-fn go_rounds(count: usize, moments: &[Moment], seed: u64) {
+fn go_rounds(count: usize, moments: &[Moment], install: fn(u64) -> Installation, seed: u64) {
     let mut tally = Tally::default();
     let mut begun = 0;
     while begun < count {
-        let mut installation = Installation::new(seed + u64::try_from(begun).unwrap());
+        let mut installation = install(seed + u64::try_from(begun).unwrap());
         // Founding is a start like any other.
         if moments.contains(&Moment::Starting) {
             for _ in 0..installation.chance.below(4) {
@@ -257,23 +286,27 @@ fn go_rounds(count: usize, moments: &[Moment], seed: u64) {
 
 #[test]
 fn killed_while_it_works() {
-    go_rounds(rounds(15, 300), &[Moment::Working], 1_000_000);
+    go_rounds(rounds(15, 300), &[Moment::Working], Installation::new, 1_000_000);
 }
 
 #[test]
 fn killed_while_it_starts() {
-    go_rounds(rounds(10, 200), &[Moment::Starting], 2_000_000);
+    go_rounds(rounds(10, 200), &[Moment::Starting], Installation::new, 2_000_000);
 }
 
 #[test]
 fn killed_while_it_ends() {
-    go_rounds(rounds(10, 200), &[Moment::Ending], 3_000_000);
+    go_rounds(rounds(10, 200), &[Moment::Ending], Installation::new, 3_000_000);
 }
 
 #[test]
 fn killed_at_any_of_these_moments() {
-    let moments = [Moment::Working, Moment::Starting, Moment::Ending];
-    go_rounds(rounds(15, 300), &moments, 4_000_000);
+    go_rounds(rounds(15, 300), &MOMENTS, Installation::new, 4_000_000);
+}
+
+#[test]
+fn without_power_at_any_of_these_moments() {
+    go_rounds(rounds(10, 200), &MOMENTS, Installation::on_power, 6_000_000);
 }
 
 #[test]
