@@ -50,6 +50,8 @@ const MOMENTS: [Moment; 3] = [Moment::Working, Moment::Starting, Moment::Ending]
 #[derive(Default)]
 struct Tally {
     kills: BTreeMap<Moment, u64>,
+    /// Endings that had not yet put the log away.
+    cut_short: u64,
     acknowledged: u64,
     outcome: Outcome,
     customers: u64,
@@ -60,11 +62,11 @@ struct Tally {
 
 impl fmt::Display for Tally {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { kills, acknowledged, outcome, customers, verified, compared } = self;
+        let Self { kills, cut_short, acknowledged, outcome, customers, verified, compared } = self;
         let Outcome { done, not_done } = outcome;
         write!(
             f,
-            "killed {kills:?}; {acknowledged} changes acknowledged, all there; of those without an answer \
+            "killed {kills:?} ({cut_short} endings cut short); {acknowledged} changes acknowledged, all there; of those without an answer \
              {done} there, {not_done} not; {customers} customers, {compared} times compared; {verified} \
              history entries verified"
         )
@@ -100,6 +102,11 @@ impl Installation {
         }
     }
 
+    /// Starts the program, which it must do from whatever it finds.
+    fn start(&self) -> Result<Server, String> {
+        self.launch.try_start().map_err(|refusal| format!("it does not start: {refusal:?}"))
+    }
+
     /// A length of time: short ones are as likely as long ones.
     fn some_ms(&mut self, most: usize) -> Duration {
         let most = 1 + self.chance.below(most);
@@ -119,7 +126,7 @@ impl Installation {
 
     /// Loads the program until it is killed. Whatever clients send is taken down.
     fn load(&mut self, mut server: Server, moment: Moment) -> Result<u64, String> {
-        let (work, end) = (self.some_ms(400), self.some_ms(40));
+        let (work, end) = (self.some_ms(400), self.some_ms(60));
         let address = server.address();
         let (record, round, seed) = (&self.record, self.round, self.seed);
         let server = Mutex::new(&mut server);
@@ -192,9 +199,12 @@ impl Installation {
     /// One round. The data is as the kill has left it, or, now and then, was opened by the command
     /// before the server is back.
     fn go_round(&mut self, moment: Moment, tally: &mut Tally) -> Result<(), String> {
-        let server = self.launch.start();
+        let server = self.start()?;
         tally.acknowledged += self.load(server, moment)?;
         *tally.kills.entry(moment).or_default() += 1;
+        if moment == Moment::Ending && self.launch.data().join("patron.db-wal").exists() {
+            tally.cut_short += 1;
+        }
         self.cut_power();
         if moment == Moment::Starting {
             for _ in 0..=self.chance.below(3) {
@@ -206,7 +216,7 @@ impl Installation {
             tally.verified += self.verify()?;
             self.cut_power();
         }
-        let mut server = self.launch.start();
+        let mut server = self.start()?;
         let Outcome { done, not_done } = self.compare(&server)?;
         tally.outcome.done += done;
         tally.outcome.not_done += not_done;

@@ -163,5 +163,6 @@ pub(crate) fn shown(reply: &Reply) -> Shown {
     let version = tag.trim_matches('"').parse().unwrap();
     // A token is shown once, by the answer that issues it.
     customer.as_object_mut().unwrap().remove("juspay");
+    assert_eq!(customer.as_object().unwrap().len(), 10, "whole or not at all: {customer}");
     Shown { version, customer }
 }
