@@ -3,12 +3,9 @@
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
-use std::process::Command;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use patron_testkit::http::{Call, Connection, Reply};
 use patron_testkit::server::{SANDBOX_KEY, Server};
-use patron_testkit::together::together;
 use patron_testkit::wait::soon;
 use serde_json::{Value, json};
 
@@ -127,51 +124,4 @@ fn a_commit_that_fails_ends_the_program_and_loses_nothing() {
     // Nobody was told what became of the last one.
     let known = acknowledged.len();
     assert!((known..=known + 1).contains(&total), "{total} of {known}");
-}
-
-#[test]
-fn what_was_acknowledged_survives_a_kill_under_load() {
-    let mut server = launch().start();
-    let address = server.address();
-    let enough = AtomicUsize::new(0);
-    let writers = 8;
-    // One more than the writers: the one who pulls the plug once there is something to lose.
-    let acknowledged = together(
-        writers + 1,
-        |_| (),
-        |writer, ()| {
-            if writer == writers {
-                soon("a hundred are acknowledged", || {
-                    (enough.load(Ordering::Relaxed) > 100).then_some(())
-                });
-                kill_by_id(server.id());
-                return Vec::new();
-            }
-            let mut mine = Vec::new();
-            let mut connection = Connection::open(address);
-            while let Some(reply) =
-                connection.try_send(&create_call(writer * 1_000_000 + mine.len()))
-            {
-                mine.push(reply.expect(200));
-                enough.fetch_add(1, Ordering::Relaxed);
-            }
-            mine
-        },
-    );
-    let acknowledged: Vec<Value> = acknowledged.into_iter().flatten().collect();
-    server.kill();
-    let server = server.launch().start();
-    are_all_there(&server, &acknowledged);
-    let list = Call::get("/customers?count=100").basic(SANDBOX_KEY).send(&server).expect(200);
-    let total = usize::try_from(list["total"].as_u64().unwrap()).unwrap();
-    let known = acknowledged.len();
-    assert!((known..=known + writers).contains(&total), "{total} of {known}");
-    for customer in list["list"].as_array().unwrap() {
-        assert_eq!(customer.as_object().unwrap().len(), 10, "whole or not at all: {customer}");
-    }
-}
-
-fn kill_by_id(id: u32) {
-    let status = Command::new("sh").args(["-c", &format!("kill -KILL {id}")]).status().unwrap();
-    assert!(status.success());
 }
