@@ -4,6 +4,7 @@
 //! Then every customer is read and compared with the clients' own record, and `patron verify` walks over
 //! all histories. The data grows from round to round.
 
+mod keys;
 mod load;
 mod power;
 mod record;
@@ -24,6 +25,7 @@ use patron_testkit::together::together;
 use patron_testkit::wait::let_pass;
 use serde_json::{Value, json};
 
+use self::keys::Keys;
 use self::load::{WRITERS, Writer, shown};
 use self::power::Power;
 use self::record::{Outcome, Record, Said, Shown};
@@ -79,6 +81,7 @@ struct Installation {
     /// Where killing it cuts the power too.
     power: Option<Power>,
     record: Record,
+    keys: Keys,
     seed: u64,
     round: u64,
     chance: Chance,
@@ -87,7 +90,15 @@ struct Installation {
 impl Installation {
     fn new(seed: u64) -> Self {
         let chance = Chance::new(seed);
-        Self { launch: launch(), power: None, record: Record::default(), seed, round: 0, chance }
+        Self {
+            launch: launch(),
+            power: None,
+            record: Record::default(),
+            keys: Keys::default(),
+            seed,
+            round: 0,
+            chance,
+        }
     }
 
     fn on_power(seed: u64) -> Self {
@@ -163,6 +174,7 @@ impl Installation {
         let mut shown = BTreeMap::new();
         let mut outcome = Outcome::default();
         let mut connection = Connection::open(server);
+        self.keys.compare(&mut connection)?;
         for reference in self.record.references() {
             let found = read(&mut connection, &reference);
             let Outcome { done, not_done } = self.record.settle(&reference, found.as_ref())?;
@@ -200,6 +212,9 @@ impl Installation {
     /// before the server is back.
     fn go_round(&mut self, moment: Moment, tally: &mut Tally) -> Result<(), String> {
         let server = self.start()?;
+        if self.chance.below(4) == 0 {
+            self.keys.change(&server, &mut self.chance);
+        }
         tally.acknowledged += self.load(server, moment)?;
         *tally.kills.entry(moment).or_default() += 1;
         if moment == Moment::Ending && self.launch.data().join("patron.db-wal").exists() {
