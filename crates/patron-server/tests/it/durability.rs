@@ -107,9 +107,9 @@ impl Installation {
     }
 
     /// After a process has ended, in whichever way.
-    fn cut_power(&self) {
+    fn cut_power(&mut self) {
         if let Some(power) = &self.power {
-            power.cut();
+            power.cut(&mut self.chance);
         }
     }
 

@@ -2,8 +2,9 @@
 // still have after a power cut. Loaded into the program with LD_PRELOAD.
 //
 // A write or a new length waits until its file is synced. A removal or a new name waits until anything is
-// synced, since file systems with a journal make names durable in their order. What waits when the process
-// is killed is lost. POWER_LIVE is the directory, POWER_KEPT the one with the second copy.
+// synced, since file systems with a journal make names durable in their order. What is done also stands in
+// a log, so that a part of what waits can be kept after all: a line that says what is done to which file,
+// and the bytes. POWER_LIVE is the directory, POWER_KEPT the one with the second copy, POWER_LOG the log.
 
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -63,6 +64,17 @@ static void kept_path(char path[PATH_MAX], const char *name) {
   snprintf(path, PATH_MAX, "%s/%s", getenv("POWER_KEPT"), name);
 }
 
+static void write_down(const char *kind, const char *name, const char *to, off64_t at,
+                       const void *bytes, size_t size) {
+  static int log = -1;
+  if (log < 0) log = open64(getenv("POWER_LOG"), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+  char line[2 * NAME_MAX + 64];
+  int length =
+      snprintf(line, sizeof line, "%s %s %s %lld %zu\n", kind, name, to, (long long)at, size);
+  struct iovec pieces[2] = {{line, (size_t)length}, {(void *)bytes, size}};
+  if (REAL(writev)(log, pieces, 2) != (ssize_t)(length + size)) abort();
+}
+
 static void wait_for_sync(enum kind kind, const char *name, const char *to, const void *bytes,
                           size_t size, off64_t at) {
   struct step *step = calloc(1, sizeof *step);
@@ -78,6 +90,8 @@ static void wait_for_sync(enum kind kind, const char *name, const char *to, cons
     memcpy(step->bytes, bytes, size);
   }
   pthread_mutex_lock(&mutex);
+  static const char *const kinds[] = {"write", "length", "rename", "remove"};
+  write_down(kinds[kind], name, to ? to : "-", at, bytes, size);
   // What waits for the file goes with it.
   for (struct step *one = first; one; one = one->next) {
     int is_content = one->kind == WRITE || one->kind == LENGTH;
@@ -127,6 +141,7 @@ static void take_steps(const char *synced) {
     }
     last = link;
   }
+  write_down("sync", synced, "-", 0, NULL, 0);
   pthread_mutex_unlock(&mutex);
 }
 
