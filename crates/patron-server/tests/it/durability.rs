@@ -57,6 +57,7 @@ struct Tally {
     acknowledged: u64,
     outcome: Outcome,
     customers: u64,
+    keys: usize,
     verified: u64,
     /// Customers that were read and compared after a restart.
     compared: u64,
@@ -64,12 +65,13 @@ struct Tally {
 
 impl fmt::Display for Tally {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { kills, cut_short, acknowledged, outcome, customers, verified, compared } = self;
+        let Self { kills, cut_short, acknowledged, outcome, customers, keys, verified, compared } =
+            self;
         let Outcome { done, not_done } = outcome;
         write!(
             f,
             "killed {kills:?} ({cut_short} endings cut short); {acknowledged} changes acknowledged, all there; of those without an answer \
-             {done} there, {not_done} not; {customers} customers, {compared} times compared; {verified} \
+             {done} there, {not_done} not; {customers} customers, {compared} times compared; {keys} keys; {verified} \
              history entries verified"
         )
     }
@@ -304,6 +306,7 @@ fn go_rounds(count: usize, moments: &[Moment], install: fn(u64) -> Installation,
             }
         }
         tally.customers += installation.record.customers();
+        tally.keys += installation.keys.count();
         tell(&format!("{begun} of {count} rounds (seed {seed}): {tally}"));
     }
     assert!(tally.acknowledged > 0, "nothing was acknowledged, so nothing was tried: {tally}");

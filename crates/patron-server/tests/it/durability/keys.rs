@@ -17,6 +17,10 @@ struct Key {
 }
 
 impl Keys {
+    pub(crate) const fn count(&self) -> usize {
+        self.0.len()
+    }
+
     /// Creates a key, and now and then revokes one.
     pub(crate) fn change(&mut self, server: &Server, chance: &mut Chance) {
         let (text, number) = create_key(server, "testaccount", &[]);
