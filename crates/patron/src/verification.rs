@@ -212,7 +212,7 @@ impl Console<'_> {
 fn check(keys: &MerchantKeys, whole: WholeCustomer) -> Result<u64, Fault> {
     let WholeCustomer { customer, entries } = whole;
     let row = customer.ok_or(Fault::NoCustomer)?;
-    let opened = seal::open(keys, row.clone()).map_err(|_| Fault::CustomerDoesNotOpen)?.customer;
+    let opened = seal::open(keys, &row).map_err(|_| Fault::CustomerDoesNotOpen)?;
     // The walk along the chain would name the version after all of them.
     if let Some(entry) = entries.iter().find(|entry| entry.header.version > row.version) {
         return Err(Fault::HistoryGoesOn { version: entry.header.version });
@@ -251,6 +251,8 @@ fn says_the_same(
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
     use crate::actor::{Actor, ActorKind};
     use crate::change::Change;
@@ -294,7 +296,8 @@ mod tests {
         let Decided::Changed(after, _) = decided else { panic!("the edit changes nothing") };
         let keys = merchant_keys(1);
         let (entropy, actor) = (TestEntropy::new(2), actor());
-        let opened = seal::open(&keys, change.parts().customer.clone()).unwrap();
+        let opened =
+            seal::open_for_change(&keys, Arc::new(change.parts().customer.clone())).unwrap();
         let sealer = Sealer { keys: &keys, entropy: &entropy, actor: &actor };
         sealer.update(&opened, &after, told.to_vec()).unwrap()
     }

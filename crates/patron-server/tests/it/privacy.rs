@@ -24,7 +24,7 @@ use self::stories::{
     PROFILE, REQUEST_ID, Story, World, all_canaries, canaries, nowhere, successes,
 };
 use crate::endpoints::{gaps, offered};
-use crate::stage::{create_key, create_merchant, launch, text};
+use crate::stage::{create, create_key, create_merchant, launch, text};
 
 /// A row of the contract's table of errors: its status and the vendor's code.
 type Row = (u16, String);
@@ -91,6 +91,8 @@ struct Telling {
 impl Telling {
     fn start(arguments: &[&str]) -> Self {
         let launch = arguments.iter().fold(launch(), |launch, argument| launch.with(*argument));
+        // Without a memory of customers, so that what is done to the file is seen.
+        let launch = launch.with("--customer-cache-mib").with("0");
         let server = launch.with("--body-timeout-ms").with("300").start();
         let other = create_merchant(&server, "other", &[]);
         for merchant in ["testaccount", "other"] {
@@ -216,6 +218,8 @@ impl Telling {
     /// Rows are altered, and do not open.
     fn tell_altered(&self) {
         self.database().execute_batch("UPDATE customer SET status = 1").unwrap();
+        // With a write of its own the program lets go of what it saw of the file before.
+        create(&self.server, "object_reference_id=later&mobile_number=1");
         for story in &self.stories {
             if !story.is("POST", "/customers") {
                 self.tell(&story.call(), 500, "INTERNAL_ERROR");
