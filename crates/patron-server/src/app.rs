@@ -198,7 +198,8 @@ impl<'a> App<'a> {
         let key = sandbox::prepare(&self.opened.patron, given, SystemClock.now()).await.map_err(
             |error| {
                 Refusal::failure(format!(
-                    "the sandbox's merchant and key cannot be made: {}",
+                    "the sandbox's merchant and key cannot be made in {} ({}): run `patron doctor`",
+                    data.display(),
                     chain(&error)
                 ))
             },

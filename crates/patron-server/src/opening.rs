@@ -83,7 +83,8 @@ impl Opening<'_> {
         );
         let recent_bytes_max =
             self.serving.as_ref().map_or(0, |serving| serving.settings.customer_cache_bytes());
-        let engine = stores::open(data, now, recent_bytes_max, on_group).map_err(not_opened)?;
+        let engine = stores::open(data, now, recent_bytes_max, on_group)
+            .map_err(|error| not_opened(data, &error))?;
         self.check_founded(&*engine).await?;
         let entropy: Arc<dyn Entropy> = Arc::new(OsEntropy::new());
         // The lock is held from here on, so no other start makes a root key at the same time.
@@ -221,12 +222,16 @@ pub(crate) fn root_key_missing(data: &Path) -> Refusal {
     ))
 }
 
-fn not_opened(error: stores::OpenError) -> NotOpened {
+fn not_opened(data: &Path, error: &stores::OpenError) -> NotOpened {
     if matches!(error, stores::OpenError::InUse(_)) {
         NotOpened::InUse
     } else {
-        // The others say what to do themselves.
-        NotOpened::Refused(Refusal::failure(chain(&error)))
+        // The others say what to do themselves, but not all of them where.
+        NotOpened::Refused(Refusal::failure(format!(
+            "the data in {} cannot be opened: {}",
+            data.display(),
+            chain(error)
+        )))
     }
 }
 

@@ -7,6 +7,8 @@ use patron::clock::Timestamp;
 use patron::store::StoreError;
 use patron_store_sqlite::{Options, SqliteStore};
 
+use crate::refusal::Refusal;
+
 pub(crate) use patron_store_sqlite::{OpenError, Schema};
 
 /// The engine behind an installation.
@@ -32,7 +34,9 @@ pub(crate) fn open(
     recent_bytes_max: u64,
     on_group: OnGroup,
 ) -> Result<Arc<Engine>, OpenError> {
-    let options = Options { now, recent_bytes_max, on_group, on_fatal: Arc::new(stop_at_once) };
+    let of = data.to_owned();
+    let on_fatal = Arc::new(move |reason: &str| stop_at_once(&of, reason));
+    let options = Options { now, recent_bytes_max, on_group, on_fatal };
     SqliteStore::open(data, options).map(Arc::new)
 }
 
@@ -42,8 +46,10 @@ pub(crate) fn check_integrity(engine: &Engine) -> Result<Vec<String>, StoreError
 }
 
 /// Nobody knows what of the last group is durable, so nothing may be answered any more. The next start
-/// finds out.
-fn stop_at_once(reason: &str) {
+/// finds out. Commands keep no log, and whoever starts a server may not look there, hence the sentence.
+fn stop_at_once(data: &Path, reason: &str) {
     tracing::error!(reason, "the store broke and the program stops: start it again");
+    let sentence = format!("the store in {} broke: {reason}", data.display());
+    let _ = Refusal::failure(sentence).report();
     std::process::exit(1);
 }

@@ -44,8 +44,11 @@ pub enum OpenError {
          restore a backup"
     )]
     NotADatabase,
-    /// The file is damaged.
-    #[error("patron.db in the data directory is damaged: restore a backup")]
+    /// The file is damaged, or the disk does not read it: SQLite says the same of both.
+    #[error(
+        "patron.db in the data directory is damaged, or the disk cannot read it: look at the \
+         system's log for errors of the disk, and restore a backup if there are none"
+    )]
     Damaged,
     /// The directory or a file in it cannot be written to.
     #[error("{} cannot be written to: give the user that runs Patron the right to", .0.display())]
@@ -57,14 +60,14 @@ pub enum OpenError {
     )]
     NoWriteAheadLog,
     /// The operating system does not open a file.
-    #[error("{} cannot be opened: check the path and the disk", .0.display())]
-    Io(PathBuf, #[source] io::Error),
+    #[error("{} cannot be opened ({}): check the path and the disk", .0.display(), .1)]
+    Io(PathBuf, io::Error),
     /// The operating system does not start the writer's thread.
-    #[error("the writer's thread cannot be started: check the limits of the system")]
-    Thread(#[source] io::Error),
+    #[error("the writer's thread cannot be started ({0}): check the limits of the system")]
+    Thread(io::Error),
     /// SQLite answers something else.
-    #[error("the database cannot be opened: check the disk and its free space")]
-    Database(#[source] rusqlite::Error),
+    #[error("the database cannot be opened ({0}): check the disk and its free space")]
+    Database(rusqlite::Error),
 }
 
 impl OpenError {
