@@ -9,14 +9,13 @@ use rusqlite::ErrorCode;
 /// stale version) never come as errors: the statement changes no row, and the caller asks why.
 pub(crate) fn from_sqlite(error: rusqlite::Error) -> StoreError {
     match error.sqlite_error_code() {
-        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
-            StoreError::Corrupt { table: "(database file)", column: "(page)" }
-        }
         // Every conflict that may happen is asked for beforehand, so that this one is between rows
         // that do not belong together.
         Some(ErrorCode::ConstraintViolation) => {
             StoreError::Corrupt { table: "(database file)", column: "(constraint)" }
         }
+        // A page that makes no sense is among these: SQLite says the same of a disk that did not read
+        // it, and a disk may do so the next time.
         Some(_) | None => StoreError::Unavailable(Box::new(error)),
     }
 }
