@@ -176,11 +176,23 @@ impl Connection {
     /// When nobody listens.
     pub fn open(to: impl Into<SocketAddr>) -> Self {
         let address = to.into();
-        let stream = TcpStream::connect_timeout(&address, SOON).unwrap();
+        match Self::try_open(address) {
+            Some(connection) => connection,
+            None => panic!("nobody listens on {address}"),
+        }
+    }
+
+    /// Connects, if anybody listens.
+    ///
+    /// # Panics
+    /// When the system does not give a connection its limits of time.
+    pub fn try_open(to: impl Into<SocketAddr>) -> Option<Self> {
+        let address = to.into();
+        let stream = TcpStream::connect_timeout(&address, SOON).ok()?;
         stream.set_read_timeout(Some(SOON)).unwrap();
         stream.set_write_timeout(Some(SOON)).unwrap();
         stream.set_nodelay(true).unwrap();
-        Self { stream, host: address.to_string(), received: Vec::new() }
+        Some(Self { stream, host: address.to_string(), received: Vec::new() })
     }
 
     /// Sends a request and waits for its answer. The connection stays open.

@@ -193,14 +193,3 @@ fn data_without_their_root_key_are_refused_and_get_no_new_one() {
     let server = server.launch().start();
     assert_eq!(read(&server), customer);
 }
-
-#[test]
-fn a_damaged_database_is_refused() {
-    let mut server = server();
-    create(&server, LEAST);
-    assert!(server.terminate().success());
-    let database = server.launch().data().join("patron.db");
-    fs::write(&database, "this is not a database, it is a poem about one".repeat(200)).unwrap();
-    let said = refusal(server.launch());
-    assert!(said.contains("patron.db") || said.contains("database"), "{said}");
-}

@@ -1,0 +1,66 @@
+//! Faults of the disk and of the installation: the program says what is wrong and stops, or answers
+//! 503 until it is mended. It never gives a wrong answer, and what it acknowledged is there.
+
+mod disk;
+mod failing_io;
+mod full_disk;
+mod installation;
+
+mod ledger;
+mod mounted;
+mod read_only;
+
+mod sweep;
+
+use patron_testkit::http::Reply;
+use patron_testkit::server::{Launch, Outcome};
+use serde_json::json;
+
+/// The 503 of the contract: the vendor's words for "our fault", and when to come again.
+#[track_caller]
+fn is_away(reply: &Reply) {
+    is_our_fault(reply, 503);
+    let retry_after_s: u32 = reply.header("retry-after").unwrap().parse().unwrap();
+    assert!(retry_after_s >= 1);
+}
+
+/// The vendor's words for "our fault".
+#[track_caller]
+fn is_our_fault(reply: &Reply, status: u16) {
+    let body = reply.expect(status);
+    let expected = json!({
+        "error_message": "Internal error. Please try again.",
+        "status": "INTERNAL_ERROR",
+        "error_code": "INTERNAL_ERROR",
+        "error_info": {
+            "user_message": body["error_info"]["user_message"],
+            "request_id": reply.header("x-request-id").unwrap(),
+            "href": "NA",
+            "developer_message": body["error_info"]["developer_message"],
+            "code": "INTERNAL_ERROR",
+            "category": "SERVER_ERROR",
+        },
+    });
+    assert_eq!(body, expected);
+}
+
+/// The last sentence of a program that did not start or did not do what it was told: it names the
+/// data directory, and nothing of it is the program's inside.
+#[track_caller]
+fn sentence(launch: &Launch, outcome: &Outcome) -> String {
+    let said = outcome.refused();
+    let sentences: Vec<_> = said.lines().filter_map(|line| line.strip_prefix("patron: ")).collect();
+    assert_eq!(sentences.len(), 1, "one sentence says why: {said:?}");
+    let sentence = sentences[0];
+    assert!(sentence.contains(&launch.data().display().to_string()), "it names no path: {said}");
+    assert!(!said.contains("panicked"), "{said}");
+    assert!(sentence.contains(':'), "it says what to do: {said}");
+    assert_eq!(outcome.stdout, "", "nothing was promised");
+    sentence.to_owned()
+}
+
+/// Why it does not start.
+#[track_caller]
+fn refusal(launch: &Launch) -> String {
+    sentence(launch, &launch.try_start().unwrap_err())
+}

@@ -1,0 +1,208 @@
+//! Calls to the disk that fail while the program serves: what was acknowledged is kept, and what can
+//! be answered is.
+
+use patron_testkit::http::{Call, Connection};
+use patron_testkit::server::{SANDBOX_KEY, Server};
+use patron_testkit::together::together;
+use patron_testkit::wait::soon;
+
+use super::disk::Disk;
+use super::ledger::{self, Ledger, ask};
+use super::{is_away, refusal};
+use crate::stage::launch;
+
+/// A server on a disk that can be made to fail, with customers that it did not read yet.
+fn stage(customers: usize) -> (Server, Disk, Ledger) {
+    let launch = launch();
+    let disk = Disk::build(launch.directory());
+    let mut ledger = Ledger::default();
+    let mut server = disk.under(&launch).start();
+    for number in 0..customers {
+        ledger.write(&server, &format!("r{number}"), "first").unwrap();
+    }
+    server.restart();
+    (server, disk, ledger)
+}
+
+/// Waits until the server has left because of the disk, and says what it said.
+fn has_stopped(server: &mut Server) -> String {
+    let status = server.wait();
+    assert_eq!(status.code(), Some(1), "{status}");
+    let said = server.stderr();
+    assert!(said.contains("start it again") && !said.contains("panicked"), "{said}");
+    assert!(said.contains(&server.launch().data().display().to_string()), "{said}");
+    said
+}
+
+/// Starts it again on a disk that is whole, where everything acknowledged must be.
+fn starts_again(server: &Server, disk: &Disk, ledger: &Ledger) {
+    disk.heal();
+    let mut server = server.launch().start();
+    ledger.check(&server, ledger::Disk::Whole);
+    server.manage(&["doctor"]).ok();
+    assert!(server.terminate().success());
+}
+
+#[test]
+fn a_log_that_cannot_be_synced_ends_the_program_and_loses_nothing() {
+    let (mut server, disk, mut ledger) = stage(3);
+    let to = server.address();
+    disk.rule("fsync EIO -wal 40 1");
+    let writers = together(
+        8,
+        |_| Ledger::default(),
+        |writer, mut mine| {
+            for number in 0..1_000 {
+                if mine.write(to, &format!("w{writer}-{number}"), "mine").is_err() {
+                    return mine;
+                }
+            }
+            panic!("the log is synced for ever");
+        },
+    );
+    writers.into_iter().for_each(|mine| ledger.join(mine));
+    assert!(ledger.acknowledged() > 40, "there is something to lose");
+    has_stopped(&mut server);
+    starts_again(&server, &disk, &ledger);
+}
+
+#[test]
+fn a_full_log_disk_refuses_single_writes_and_goes_on() {
+    let (mut server, disk, mut ledger) = stage(3);
+    for number in 0..20 {
+        disk.rule(&format!("write ENOSPC -wal {} 1", number % 7));
+        let mut refused = 0;
+        while !disk.has_failed() {
+            let name = format!("n{number}");
+            refused += usize::from(ledger.write(&server, "r0", &name).is_err());
+            ledger.write(&server, "r0", "x").ok();
+        }
+        assert!(refused <= 1);
+        ledger.check(&server, ledger::Disk::Whole);
+    }
+    server.kill();
+    starts_again(&server, &disk, &ledger);
+}
+
+/// Writes until the log is moved into the database and that fails, and then some more.
+fn with_a_failing_checkpoint(rule: &str) {
+    let (mut server, disk, mut ledger) = stage(1);
+    disk.rule(rule);
+    let mut more = 20;
+    for number in 0.. {
+        assert!(number < 5_000, "the log is never moved");
+        ledger.write(&server, &format!("c{number}"), "mine").unwrap();
+        more -= u32::from(disk.has_failed());
+        if more == 0 {
+            break;
+        }
+    }
+    let log = server.launch().data().join("patron.db-wal");
+    assert!(log.metadata().unwrap().len() > 0, "the log is kept");
+    server.kill();
+    starts_again(&server, &disk, &ledger);
+}
+
+#[test]
+fn a_database_that_cannot_be_synced_stays_in_its_log() {
+    with_a_failing_checkpoint("fsync EIO patron.db 0 0");
+}
+
+#[test]
+fn a_database_that_cannot_be_written_stays_in_its_log() {
+    with_a_failing_checkpoint("write EIO patron.db 0 0");
+}
+
+#[test]
+fn a_disk_that_cannot_be_read_is_away_until_it_can() {
+    let (mut server, disk, mut ledger) = stage(5);
+    disk.rule("read EIO * 0 0");
+    // Not even the key is known yet, and must not be taken for an unknown one.
+    let refused = ledger.check(&server, ledger::Disk::Failing);
+    assert_eq!(refused, 6, "every question was refused");
+    assert!(ledger.write(&server, "r0", "second").is_err());
+    assert!(ledger.write(&server, "new", "second").is_err());
+    is_away(&ask(server.address(), &Call::get("/customers/r0").basic(SANDBOX_KEY)).unwrap());
+    assert_eq!(Call::get("/healthz").send(&server).status, 200);
+    disk.heal();
+    ledger.check(&server, ledger::Disk::Whole);
+    ledger.write(&server, "r1", "second").unwrap();
+    assert_eq!(Call::get("/readyz").send(&server).status, 200);
+    server.kill();
+    starts_again(&server, &disk, &ledger);
+}
+
+#[test]
+fn reads_go_on_while_the_log_is_slow_to_sync() {
+    let (server, disk, mut ledger) = stage(5);
+    let to = server.address();
+    let before = ledger.clone();
+    disk.rule("fsync WAIT -wal 0 0");
+    std::thread::scope(|scope| {
+        let writer = scope.spawn(|| ledger.write(to, "slow", "mine"));
+        soon("the write waits for the disk", || (!disk.calls().is_empty()).then_some(()));
+        let mut connection = Connection::open(to);
+        let call = Call::get("/customers/r0").basic(SANDBOX_KEY);
+        let unfinished = Call::get("/customers/slow").basic(SANDBOX_KEY);
+        for _ in 0..100 {
+            assert_eq!(connection.send(&call).status, 200);
+            assert_eq!(connection.send(&unfinished).status, 404, "it is not durable yet");
+        }
+        before.check(&server, ledger::Disk::Whole);
+        disk.heal();
+        writer.join().unwrap().unwrap();
+    });
+    ledger.check(&server, ledger::Disk::Whole);
+}
+
+#[test]
+fn a_disk_that_turns_read_only_ends_the_program_which_starts_when_it_is_mended() {
+    let (mut server, disk, mut ledger) = stage(3);
+    disk.rule("change EROFS * 0 0");
+    assert_eq!(ledger.check(&server, ledger::Disk::Failing), 0, "reading goes on");
+    assert!(ledger.write(&server, "r0", "second").is_err());
+    has_stopped(&mut server);
+    let said = refusal(server.launch());
+    assert!(said.contains("cannot be written to"), "{said}");
+    starts_again(&server, &disk, &ledger);
+}
+
+#[test]
+fn commands_say_in_one_sentence_that_the_disk_fails() {
+    let (mut server, disk, ledger) = stage(1);
+    disk.rule("write ENOSPC -wal 0 1");
+    let outcome = server.manage(&["merchant", "create", "acme"]);
+    assert!(outcome.refused().contains("full"), "{outcome:?}");
+    assert_eq!(outcome.refused().lines().count(), 1, "{outcome:?}");
+    // The same without a server.
+    assert!(server.terminate().success());
+    let launch = server.launch();
+    for (rule, said) in [
+        ("fsync EIO -wal 0 1", "did not confirm"),
+        ("write ENOSPC -wal 0 1", "full"),
+        ("read EIO patron.db 0 0", "cannot be opened"),
+    ] {
+        disk.rule(rule);
+        let outcome = launch.manage(&["merchant", "create", "acme"]);
+        assert!(disk.has_failed(), "{rule}: {outcome:?}");
+        assert!(outcome.refused().contains(said), "{rule}: {outcome:?}");
+        assert_eq!(outcome.refused().lines().count(), 1, "{rule}: {outcome:?}");
+    }
+    starts_again(&server, &disk, &ledger);
+}
+
+/// The shell ignores the signal and the program inherits that: writes past the limit then fail, without
+/// any library in between. The unit is 512 bytes.
+const BROKEN_DISK: [&str; 4] = ["sh", "-c", "trap '' XFSZ; ulimit -f 1200; exec \"$@\"", "sh"];
+
+#[test]
+fn a_commit_that_fails_ends_the_program_and_loses_nothing() {
+    let mut server = launch().wrapped_in(&BROKEN_DISK).start();
+    let mut ledger = Ledger::default();
+    let refused =
+        (0..100_000).any(|number| ledger.write(&server, &format!("c{number}"), "mine").is_err());
+    assert!(refused, "the disk takes everything");
+    has_stopped(&mut server);
+    let server = server.launch().clone().wrapped_in(&[]).start();
+    ledger.check(&server, ledger::Disk::Whole);
+}

@@ -1,0 +1,210 @@
+//! Every single call to the disk fails once: in a birth, in a start after a kill, in writing, in
+//! reading, and in ending.
+
+use std::fs;
+use std::path::Path;
+
+use patron_testkit::chance::Chance;
+use patron_testkit::effort::rounds;
+use patron_testkit::http::Call;
+use patron_testkit::server::{Launch, SANDBOX_KEY, Server};
+
+use super::disk::Disk;
+use super::ledger::{self, Ledger, ask, is_refused};
+use super::sentence;
+use crate::stage::launch;
+
+/// What happened in one story: for the report.
+#[derive(Debug, Default)]
+struct Told {
+    stories: usize,
+    not_started: usize,
+    refused: usize,
+    left: usize,
+    unharmed: usize,
+}
+
+/// Customers of a story.
+const CUSTOMERS: usize = 3;
+
+/// What everybody does with the program. How many questions were refused.
+fn act(server: &Server, ledger: &mut Ledger) -> usize {
+    let to = server.address();
+    let mut refused = 0;
+    for round in 0..2 {
+        for number in 0..CUSTOMERS {
+            let name = format!("n{round}{number}");
+            refused += usize::from(ledger.write(to, &format!("r{number}"), &name).is_err());
+        }
+        refused += ledger.check(server, ledger::Disk::Failing);
+    }
+    let target = "/customers/r0?options.get_client_auth_token=true";
+    let with_token = ask(to, &Call::get(target).basic(SANDBOX_KEY));
+    match with_token.as_ref() {
+        Some(reply) if reply.status == 200 => {}
+        Some(reply) if reply.status == 404 && ledger.acknowledged() < CUSTOMERS => {}
+        other => {
+            is_refused(other);
+            refused += 1;
+        }
+    }
+    refused
+}
+
+/// Starts on the failing disk, does everything, ends; and starts again on a whole one.
+fn story(disk: &Disk, launch: &Launch, ledger: &mut Ledger, rule: &str, told: &mut Told) {
+    disk.rule(rule);
+    told.stories += 1;
+    match disk.under(launch).try_start() {
+        Err(outcome) => {
+            assert!(disk.has_failed(), "{rule}: {outcome:?}");
+            sentence(launch, &outcome);
+            told.not_started += 1;
+        }
+        Ok(mut server) => {
+            let refused = act(&server, ledger);
+            let has_left = ask(server.address(), &Call::get("/healthz")).is_none();
+            let status = server.terminate();
+            let said = server.stderr();
+            assert!(!said.contains("panicked"), "{rule}: {said}");
+            assert!(status.code().is_some(), "{rule}: {status}");
+            if !status.success() {
+                assert!(said.contains("start it again"), "{rule}: {said}");
+            }
+            if has_left {
+                assert!(!status.success(), "{rule}: it left without a word");
+                told.left += 1;
+            } else if refused > 0 {
+                told.refused += 1;
+            } else {
+                told.unharmed += 1;
+            }
+        }
+    }
+    disk.heal();
+    let mut server = launch.start();
+    ledger.check(&server, ledger::Disk::Whole);
+    ledger.write(&server, "after", "all").unwrap();
+    assert!(server.terminate().success());
+    let doctor = launch.manage(&["doctor"]);
+    assert!(doctor.status.success(), "{rule}: {doctor:?}");
+}
+
+fn copy(from: &Path, to: &Path) {
+    if to.exists() {
+        fs::remove_dir_all(to).unwrap();
+    }
+    if !from.exists() {
+        return;
+    }
+    fs::create_dir(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        // The socket of a server that was killed is nothing that can be copied.
+        if entry.file_type().unwrap().is_file() {
+            fs::copy(entry.path(), to.join(entry.file_name())).unwrap();
+        }
+    }
+}
+
+/// An installation that was killed: a database, and a log that was not moved into it.
+fn killed(ledger: &mut Ledger) -> Launch {
+    let mut server = launch().start();
+    for number in 0..CUSTOMERS {
+        ledger.write(&server, &format!("r{number}"), "before").unwrap();
+    }
+    server.restart();
+    for number in 0..CUSTOMERS {
+        ledger.write(&server, &format!("r{number}"), &format!("killed{number}")).unwrap();
+    }
+    server.kill();
+    server.launch().clone()
+}
+
+/// Runs the story with the first, the second, … of its calls failing; all of them in a long run,
+/// some of them, picked by chance, in a short one.
+fn sweep(call: &str, fault: &str, times: usize, template: Option<(&Launch, &Ledger)>) {
+    let launch = launch();
+    let disk = Disk::build(launch.directory());
+    let nowhere = launch.directory().join("nowhere");
+    let (from, before) = match template {
+        None => (nowhere, Ledger::default()),
+        Some((killed, ledger)) => (killed.data(), ledger.clone()),
+    };
+    let mut told = Told::default();
+    copy(&from, &launch.data());
+    disk.rule(&format!("{call} {fault} * 1000000 1"));
+    {
+        let mut server = disk.under(&launch).start();
+        act(&server, &mut before.clone());
+        assert!(server.terminate().success());
+    }
+    let calls = disk.calls().len();
+    assert!(calls > 3, "{call} is not called");
+    let mut chance = Chance::new(7);
+    let stories = rounds(40, calls).min(calls);
+    for number in 0..stories {
+        // One of each stretch, so that birth, writing and ending all have their turn.
+        let (first, end) = (number * calls / stories, (number + 1) * calls / stories);
+        let skip = first + chance.below(end - first);
+        copy(&from, &launch.data());
+        let rule = format!("{call} {fault} * {skip} {times}");
+        story(&disk, &launch, &mut before.clone(), &rule, &mut told);
+    }
+    println!("{call} {fault} x{times}: {calls} calls, {told:?}");
+}
+
+#[test]
+fn each_sync_fails_once_from_the_birth_on() {
+    sweep("fsync", "EIO", 1, None);
+}
+
+#[test]
+fn each_write_fails_once_from_the_birth_on() {
+    sweep("write", "EIO", 1, None);
+}
+
+#[test]
+fn the_disk_is_full_from_each_write_on_from_the_birth_on() {
+    sweep("write", "ENOSPC", 0, None);
+}
+
+#[test]
+fn each_change_fails_for_ever_from_the_birth_on() {
+    sweep("change", "EROFS", 0, None);
+}
+
+#[test]
+fn each_sync_fails_once_after_a_kill() {
+    let mut ledger = Ledger::default();
+    let killed = killed(&mut ledger);
+    sweep("fsync", "EIO", 1, Some((&killed, &ledger)));
+}
+
+#[test]
+fn each_write_fails_once_after_a_kill() {
+    let mut ledger = Ledger::default();
+    let killed = killed(&mut ledger);
+    sweep("write", "EIO", 1, Some((&killed, &ledger)));
+}
+
+#[test]
+fn each_read_fails_once_after_a_kill() {
+    let mut ledger = Ledger::default();
+    let killed = killed(&mut ledger);
+    sweep("read", "EIO", 1, Some((&killed, &ledger)));
+}
+
+#[test]
+fn each_opening_fails_once_after_a_kill() {
+    let mut ledger = Ledger::default();
+    let killed = killed(&mut ledger);
+    sweep("open", "EMFILE", 1, Some((&killed, &ledger)));
+}
+
+#[test]
+fn each_write_is_done_by_half_once_after_a_kill() {
+    let mut ledger = Ledger::default();
+    let killed = killed(&mut ledger);
+    sweep("write", "SHORT", 1, Some((&killed, &ledger)));
+}
