@@ -17,7 +17,7 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
-use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
+use tokio::time::{MissedTickBehavior, interval, sleep};
 
 use crate::config::{InstallationSettings, Secret, ServeSettings};
 use crate::control::Control;
@@ -271,21 +271,24 @@ impl Running {
     }
 }
 
-/// Opens the data. A command that is at it is done in a moment.
+/// Opens the data. A command that is at it is done in a moment. Only the waiting has its time: a disk
+/// that is slow opens slowly, and that is not taken for another process.
 async fn open_patiently(opening: &Opening<'_>) -> Result<Opened, Refusal> {
     const PAUSE: Duration = Duration::from_millis(50);
-    let open = async {
-        loop {
-            match opening.open(|warning| tracing::warn!("{warning}")).await {
-                Ok(opened) => return Ok(opened),
-                Err(NotOpened::Refused(refusal)) => return Err(refusal),
-                Err(NotOpened::InUse) => sleep(PAUSE).await,
+    let mut waited = Duration::ZERO;
+    loop {
+        match opening.open(|warning| tracing::warn!("{warning}")).await {
+            Ok(opened) => return Ok(opened),
+            Err(NotOpened::Refused(refusal)) => return Err(refusal),
+            Err(NotOpened::InUse) if waited >= LOCK_TIME_MAX => {
+                return Err(opening::in_use(&opening.installation.data));
+            }
+            Err(NotOpened::InUse) => {
+                sleep(PAUSE).await;
+                waited += PAUSE;
             }
         }
-    };
-    timeout(LOCK_TIME_MAX, open)
-        .await
-        .unwrap_or_else(|_| Err(opening::in_use(&opening.installation.data)))
+    }
 }
 
 async fn bind(address: SocketAddr, flag: &str) -> Result<TcpListener, Refusal> {
