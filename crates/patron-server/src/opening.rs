@@ -48,6 +48,9 @@ pub(crate) struct Serving<'a> {
     pub(crate) on_group: OnGroup,
 }
 
+/// Bytes of the largest database that is read through at each start of a server: half a second.
+const CHECKED_SIZE_MAX: u64 = 64 * 1_024 * 1_024;
+
 /// Whether a new installation is founded where there is none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Founding {
@@ -85,6 +88,7 @@ impl Opening<'_> {
             self.serving.as_ref().map_or(0, |serving| serving.settings.customer_cache_bytes());
         let engine = stores::open(data, now, recent_bytes_max, on_group)
             .map_err(|error| not_opened(data, &error))?;
+        self.check_contents(&engine)?;
         self.check_founded(&*engine).await?;
         let entropy: Arc<dyn Entropy> = Arc::new(OsEntropy::new());
         // The lock is held from here on, so no other start makes a root key at the same time.
@@ -153,6 +157,33 @@ impl Opening<'_> {
             Ok(None) => Err(no_data(data)),
             Err(error) => Err(no_answer(data, &error)),
         }
+    }
+
+    /// A server does not answer from a database that is damaged. A large one is not read through, for
+    /// that would keep the server from answering at all.
+    fn check_contents(&self, engine: &Engine) -> Result<(), Refusal> {
+        let data = &self.installation.data;
+        if self.serving.is_none() {
+            return Ok(());
+        }
+        let size = std::fs::metadata(stores::database_file(data)).map_or(0, |found| found.len());
+        if size > CHECKED_SIZE_MAX {
+            tracing::info!(
+                size,
+                "the database is too large to be checked at each start: `patron doctor` does it"
+            );
+            return Ok(());
+        }
+        let broken = stores::check_integrity(engine).map_err(|error| no_answer(data, &error))?;
+        // What is told first may be a headline, over several lines.
+        let broken =
+            broken.iter().flat_map(|one| one.lines()).find(|line| !line.starts_with("***"));
+        broken.map_or(Ok(()), |first| {
+            Err(Refusal::failure(format!(
+                "the database in {} is damaged ({first}): restore a backup",
+                data.display()
+            )))
+        })
     }
 
     fn parts(&self, store: Arc<dyn Store>, root: RootKey, entropy: Arc<dyn Entropy>) -> Parts {

@@ -65,6 +65,13 @@ pub(crate) fn open_checkpointer(file: &Path) -> rusqlite::Result<Connection> {
     Ok(connection)
 }
 
+/// Moves the log that a process left behind into the database, so that nothing is ever added to it. Its
+/// sync may have failed, after which Linux takes its pages for written, and a sync of what is added
+/// would not write them either. Into the database they are written anew.
+pub(crate) fn settle(connection: &Connection) -> rusqlite::Result<()> {
+    connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
+}
+
 /// A connection has one user at a time, so SQLite's own lock around it is not needed.
 const COMMON_FLAGS: OpenFlags = OpenFlags::SQLITE_OPEN_NO_MUTEX;
 
@@ -80,6 +87,8 @@ pub(crate) fn open_reader(file: &Path) -> rusqlite::Result<Connection> {
 fn prepare(connection: &Connection, cache: i64) -> rusqlite::Result<()> {
     // A schema that somebody tampered with cannot call functions with side effects.
     connection.pragma_update(None, "trusted_schema", "OFF")?;
+    // What makes no sense on a page shows when it is read, before anything is found or missed there.
+    connection.pragma_update(None, "cell_size_check", "ON")?;
     // Nothing is spilled into temporary files beside the data directory.
     connection.pragma_update(None, "temp_store", "MEMORY")?;
     connection.pragma_update(None, "cache_size", cache)?;

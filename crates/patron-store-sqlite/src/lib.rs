@@ -12,6 +12,7 @@ mod connections;
 mod errors;
 mod groups;
 mod lock;
+mod log_check;
 mod manage;
 mod migrations;
 mod open_error;
@@ -19,6 +20,7 @@ mod outbox;
 mod read;
 mod recent;
 mod rows;
+mod second_look;
 mod sql;
 mod tokens;
 mod views;
@@ -106,11 +108,15 @@ impl SqliteStore {
         let Options { now, recent_bytes_max, on_group, on_fatal } = options;
         let lock = DirectoryLock::take(directory)?;
         let file = Self::database_file(directory);
+        lock.refuse_without_database(&file)?;
+        log_check::refuse_damaged_log(&file)?;
         // The file is made before SQLite opens it, so that nobody else can ever read it: its log and
         // shared memory take over its mode.
         drop(lock::open_private(&file).map_err(OpenError::at(&file))?);
         let mut connection = connections::open_writer(&file, pages_max)?;
         migrations::migrate(&mut connection, now)?;
+        connections::settle(&connection)?;
+        lock.remember_database().map_err(OpenError::at(directory))?;
         lock::sync_directory(directory).map_err(OpenError::at(directory))?;
         let listeners = Listeners { on_group, on_fatal };
         let views = Arc::new(Views::new(file, recent_bytes_max));
@@ -124,7 +130,8 @@ impl SqliteStore {
     /// When what lies there cannot be used, as [`SqliteStore::open`] would find.
     pub fn inspect(directory: &Path) -> Result<Schema, OpenError> {
         let file = Self::database_file(directory);
-        if !file.exists() {
+        // SQLite deletes the log beside an empty file, which may be all that is left of a database.
+        if lock::is_empty(&file) {
             return Ok(Schema::None);
         }
         migrations::inspect(&connections::open_reader(&file)?)

@@ -50,6 +50,20 @@ pub enum OpenError {
          system's log for errors of the disk, and restore a backup if there are none"
     )]
     Damaged,
+    /// The log that a killed process left has a hole, behind which something acknowledged stands.
+    #[error(
+        "{} was damaged after it was written, and what it holds cannot be read in full: restore a \
+         backup, or move that file away to go on without the writes in it",
+        .0.display()
+    )]
+    DamagedLog(PathBuf),
+    /// There was a database, and there is none.
+    #[error(
+        "{} was there before and is gone or empty: restore a backup, or give Patron a new directory \
+         to begin anew",
+        .0.display()
+    )]
+    Gone(PathBuf),
     /// The directory or a file in it cannot be written to.
     #[error("{} cannot be written to: give the user that runs Patron the right to", .0.display())]
     ReadOnly(PathBuf),

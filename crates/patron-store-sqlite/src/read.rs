@@ -16,7 +16,7 @@ use crate::rows::{
     read_api_key, read_customer, read_entry, read_installation, read_listed_key, read_merchant,
     read_setting, read_wrapped_key, select_customer,
 };
-use crate::sql;
+use crate::{second_look, sql};
 
 pub(crate) fn find_installation(
     connection: &Connection,
@@ -26,6 +26,18 @@ pub(crate) fn find_installation(
 
 /// The customer with this name. Customers that are deleted have none.
 pub(crate) fn find_customer(
+    connection: &Connection,
+    merchant: MerchantNumber,
+    key: &UniqueKey,
+) -> Result<Option<SealedCustomer>, StoreError> {
+    let found = find_customer_by(connection, merchant, key)?;
+    if found.is_none() {
+        second_look::confirm_absence(connection, merchant, key)?;
+    }
+    Ok(found)
+}
+
+fn find_customer_by(
     connection: &Connection,
     merchant: MerchantNumber,
     key: &UniqueKey,
@@ -81,7 +93,9 @@ pub(crate) fn list_customers(
         ("customer_count", "live"),
     )?;
     let corrupt = StoreError::Corrupt { table: "customer_count", column: "live" };
-    Ok(SealedList { customers, total: u64::try_from(total).map_err(|_| corrupt)? })
+    let total = u64::try_from(total).map_err(|_| corrupt)?;
+    second_look::confirm_length(customers.len(), total, offset, limit)?;
+    Ok(SealedList { customers, total })
 }
 
 pub(crate) fn list_history(
@@ -187,11 +201,22 @@ pub(crate) fn check(connection: &Connection) -> Result<(), StoreError> {
 
 /// What SQLite finds wrong with its file; nothing when all is well.
 pub(crate) fn integrity(connection: &Connection) -> Result<Vec<String>, StoreError> {
-    connection.pragma_update(None, "cell_size_check", true).map_err(from_sqlite)?;
     let mut lines = sql::list(connection, "PRAGMA integrity_check", [], |row| {
         row.get::<_, String>(0).map_err(from_sqlite)
     })?;
-    connection.pragma_update(None, "cell_size_check", false).map_err(from_sqlite)?;
     lines.retain(|line| line != "ok");
+    // The counters are no index, so that SQLite does not know what they count.
+    let miscounted = sql::list(
+        connection,
+        "SELECT coalesce(c.merchant, l.merchant) FROM \
+         (SELECT merchant, sum(live) AS live FROM customer_count GROUP BY merchant) AS c \
+         FULL JOIN (SELECT merchant, count(*) AS live FROM customer WHERE deleted_ms IS NULL \
+         GROUP BY merchant) AS l ON l.merchant = c.merchant \
+         WHERE coalesce(c.live, 0) <> coalesce(l.live, 0)",
+        [],
+        |row| row.get::<_, i64>(0).map_err(from_sqlite),
+    )?;
+    let counters = |merchant| format!("the customers of merchant number {merchant} are miscounted");
+    lines.extend(miscounted.into_iter().map(counters));
     Ok(lines)
 }
