@@ -1,6 +1,7 @@
 //! Faults of the disk and of the installation: the program says what is wrong and stops, or answers
 //! 503 until it is mended. It never gives a wrong answer, and what it acknowledged is there.
 
+mod damage;
 mod disk;
 mod failing_io;
 mod full_disk;
@@ -8,9 +9,12 @@ mod installation;
 
 mod ledger;
 mod mounted;
+mod pages;
 mod read_only;
 
+mod survey;
 mod sweep;
+mod wrong_files;
 
 use patron_testkit::http::Reply;
 use patron_testkit::server::{Launch, Outcome};

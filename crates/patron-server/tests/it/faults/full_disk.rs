@@ -24,7 +24,7 @@ fn token(server: &Server, reference: &str) -> Reply {
 fn fill(server: &Server, ledger: &mut Ledger) -> Reply {
     for number in 0..100_000 {
         if let Err(refusal) = ledger.write(server, &format!("f{number}"), "first") {
-            return refusal.expect("the server answers");
+            return refusal.unwrap();
         }
     }
     panic!("the disk takes everything");
@@ -54,7 +54,7 @@ fn the_store_is_away_while_the_disk_is_full_and_comes_back() {
     // A refused write leaves its place in the log to smaller ones, such as the use of a token.
     let spend = Call::get("/customers/r0").bearer(bearer);
     let refusal = (0..25).map(|_| spend.send(&server)).find(|reply| reply.status != 200);
-    is_away(&refusal.expect("tokens are used without a trace"));
+    is_away(&refusal.unwrap());
     let command = within(&server, &["merchant", "create", "acme"]);
     assert!(command.refused().contains("full"), "{command:?}");
     // Whatever does not, is answered.

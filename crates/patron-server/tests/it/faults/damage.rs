@@ -1,0 +1,124 @@
+//! A database file that is damaged by chance on each kind of page, while nobody has it open and
+//! underneath a server that runs: the program does not start, or refuses, or answers right.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use patron_testkit::chance::Chance;
+use patron_testkit::effort::rounds;
+use patron_testkit::http::Call;
+use patron_testkit::server::SANDBOX_KEY;
+
+use super::pages::{DAMAGES, Page, damage, pages};
+use super::sentence;
+use super::survey::{Installation, Survey};
+
+/// Enough that the larger tables and indexes have inner pages.
+const CUSTOMERS: usize = 200;
+
+/// What came of a number of damages.
+#[derive(Debug, Default, Clone)]
+struct Tally {
+    not_started: usize,
+    refused: usize,
+    unharmed: usize,
+    /// Some of the customers were said not to be there.
+    not_found: usize,
+}
+
+impl Tally {
+    fn note(&mut self, survey: &Survey) {
+        if survey.not_found > 0 {
+            self.not_found += 1;
+        } else if survey.refused > 0 {
+            self.refused += 1;
+        } else {
+            self.unharmed += 1;
+        }
+    }
+}
+
+/// What came of it, for each kind of page.
+#[derive(Debug, Default)]
+struct Report(BTreeMap<String, Tally>);
+
+impl Report {
+    fn of(&mut self, page: &Page) -> &mut Tally {
+        self.0.entry(page.of.clone()).or_default()
+    }
+
+    #[expect(clippy::print_stdout, reason = "what came of it is what a long run is for")]
+    fn total(&self) -> Tally {
+        let mut total = Tally::default();
+        for (of, tally) in &self.0 {
+            println!("{of}: {tally:?}");
+            total.not_started += tally.not_started;
+            total.refused += tally.refused;
+            total.unharmed += tally.unharmed;
+            total.not_found += tally.not_found;
+        }
+        println!("in all: {total:?}");
+        total
+    }
+}
+
+/// A page of the next kind: all kinds take turns, however few pages there are of one.
+fn pick<'a>(pages: &'a [Page], round: usize, chance: &mut Chance) -> &'a Page {
+    let kinds: BTreeSet<&str> = pages.iter().map(|page| page.of.as_str()).collect();
+    let kind = kinds.iter().nth(round % kinds.len()).unwrap();
+    let of_kind: Vec<_> = pages.iter().filter(|page| page.of == *kind).collect();
+    chance.pick(&of_kind)
+}
+
+#[test]
+fn a_damaged_page_is_refused_at_the_start_or_answered_right() {
+    let installation = Installation::of(CUSTOMERS);
+    let pages = pages(&installation.template);
+    let mut chance = Chance::new(5);
+    let mut report = Report::default();
+    for round in 0..rounds(60, 1_500) {
+        let page = pick(&pages, round, &mut chance);
+        let how = chance.pick(&DAMAGES);
+        installation.reset();
+        damage(&installation.file(), page, how, &mut chance);
+        match installation.launch.try_start() {
+            Err(outcome) => {
+                sentence(&installation.launch, &outcome);
+                report.of(page).not_started += 1;
+            }
+            Ok(server) => {
+                let survey = installation.survey(&server);
+                assert_eq!(survey.not_found, 0, "{how:?} of {}", page.of);
+                report.of(page).note(&survey);
+            }
+        }
+    }
+    let total = report.total();
+    assert!(total.not_started > 0 && total.unharmed > 0, "{total:?}");
+    installation.reset();
+    let survey = installation.survey(&installation.launch.start());
+    assert_eq!((survey.refused, survey.not_found), (0, 0), "the original is whole");
+}
+
+#[test]
+fn a_page_that_is_damaged_underneath_a_server_is_refused_or_answered_right() {
+    let installation = Installation::of(CUSTOMERS);
+    let pages = pages(&installation.template);
+    let mut chance = Chance::new(6);
+    let mut report = Report::default();
+    let stories = rounds(50, 1_500);
+    for round in 0..stories {
+        let page = pick(&pages, round, &mut chance);
+        let how = chance.pick(&DAMAGES);
+        installation.reset();
+        let server = installation.launch.start();
+        damage(&installation.file(), page, how, &mut chance);
+        // A commit, after which nothing is taken from memory that was read before.
+        let commit = Call::get("/customers/r0?options.get_client_auth_token=true");
+        commit.basic(SANDBOX_KEY).send(&server);
+        report.of(page).note(&installation.survey(&server));
+    }
+    let total = report.total();
+    assert!(total.refused > 0 && total.unharmed > 0, "{total:?}");
+    // Not every damage of an index shows to who looks for one customer (docs/adr/0014).
+    assert!(total.not_found <= 1 + stories / 100, "{total:?}");
+}
