@@ -94,7 +94,7 @@ pub(crate) fn list_customers(
     )?;
     let corrupt = StoreError::Corrupt { table: "customer_count", column: "live" };
     let total = u64::try_from(total).map_err(|_| corrupt)?;
-    second_look::confirm_length(customers.len(), total, offset, limit)?;
+    second_look::confirm_length(connection, merchant, customers.len(), (total, offset, limit))?;
     Ok(SealedList { customers, total })
 }
 

@@ -62,15 +62,32 @@ pub(crate) fn confirm_absence(
     Ok(())
 }
 
-/// Nothing, when a page of the list has as many customers as it should.
+/// Nothing, when a page of the list has as many customers as it should, and, where it is behind the end
+/// of the list, the end is where the counters say. The connection is in a transaction.
 pub(crate) fn confirm_length(
+    connection: &Connection,
+    merchant: MerchantNumber,
     found: usize,
-    total: u64,
-    offset: u32,
-    limit: u32,
+    (total, offset, limit): (u64, u32, u32),
 ) -> Result<(), StoreError> {
-    let expected = total.saturating_sub(offset.into()).min(limit.into());
-    refuse_unless(u64::try_from(found).is_ok_and(|found| found == expected))
+    let left = total.saturating_sub(offset.into());
+    let expected = left.min(limit.into());
+    refuse_unless(u64::try_from(found).is_ok_and(|found| found == expected))?;
+    let Ok(total) = u32::try_from(total) else {
+        return Ok(());
+    };
+    if left > 0 {
+        return Ok(());
+    }
+    let (last, at_the_end) = total.checked_sub(1).map_or((0, 0), |last| (last, 1));
+    let entries = sql::number(
+        connection,
+        "SELECT count(*) FROM (SELECT 1 FROM customer WHERE merchant = ?1 AND deleted_ms IS NULL \
+         ORDER BY created_ms DESC, number DESC LIMIT 2 OFFSET ?2)",
+        (merchant.get(), last),
+        ("customer", "(index)"),
+    )?;
+    refuse_unless(entries == at_the_end)
 }
 
 const fn refuse_unless(is_whole: bool) -> Result<(), StoreError> {
@@ -121,8 +138,8 @@ const BESIDE_REFERENCE: Beside =
     beside!("reference_index", "reference_index FROM customer INDEXED BY customer_reference");
 const BESIDE_NUMBER: Beside = beside!("number", "id_index FROM customer");
 
-/// What stands on both sides of a place, in its order. Where nothing does, the search must have come to
-/// the end.
+/// What stands on both sides of a place. What follows it on each side must be in order, and where nothing
+/// stands, the search must have come to the end.
 fn look<P: Params + Copy>(
     connection: &Connection,
     beside: &Beside,
@@ -139,7 +156,7 @@ fn look<P: Params + Copy>(
     if before.is_empty() {
         refuse_unless(!sql::exists(connection, beside.first, place)?)?;
     }
-    Ok(after.into_iter().chain(before))
+    Ok(after.into_iter().take(1).chain(before.into_iter().take(1)))
 }
 
 fn by_key(one: &Entry, other: &Entry) -> Ordering {

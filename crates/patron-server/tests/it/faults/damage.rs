@@ -75,7 +75,7 @@ fn a_damaged_page_is_refused_at_the_start_or_answered_right() {
     let pages = pages(&installation.template);
     let mut chance = Chance::new(5);
     let mut report = Report::default();
-    for round in 0..rounds(60, 1_500) {
+    for round in 0..rounds(60, 1_000) {
         let page = pick(&pages, round, &mut chance);
         let how = chance.pick(&DAMAGES);
         installation.reset();
@@ -105,7 +105,7 @@ fn a_page_that_is_damaged_underneath_a_server_is_refused_or_answered_right() {
     let pages = pages(&installation.template);
     let mut chance = Chance::new(6);
     let mut report = Report::default();
-    let stories = rounds(50, 1_500);
+    let stories = rounds(50, 1_000);
     for round in 0..stories {
         let page = pick(&pages, round, &mut chance);
         let how = chance.pick(&DAMAGES);

@@ -24,7 +24,7 @@ fn a_read_only_file_system_is_refused() {
     let launch = launch();
     ended(&launch.clone().with_data(template(&launch)));
     for before in ["true", "cp -a \"$template/.\" \"$data\""] {
-        let before = format!("{before}; mount -o remount,ro \"$data\"");
+        let before = format!("{before}; mount -o remount,bind,ro \"$data\"");
         let read_only = mounted(&launch, 4, &before);
         let said = refusal(&read_only);
         assert!(said.contains("cannot be written to"), "{said}");

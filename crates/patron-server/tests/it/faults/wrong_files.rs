@@ -131,7 +131,7 @@ fn a_log_with_a_hole_is_refused_unless_the_hole_is_in_its_last_commit() {
     let last = last_commit(&whole);
     let mut chance = Chance::new(8);
     let (mut refused, mut rounds_in_last) = (0, 0);
-    let stories = rounds(40, 1_500);
+    let stories = rounds(40, 1_000);
     for _ in 0..stories {
         fs::write(&file, &database).unwrap();
         let _ = fs::remove_file(launch.data().join("patron.db-shm"));
