@@ -52,14 +52,19 @@ fn is_our_fault(reply: &Reply, status: u16) {
 /// data directory, and nothing of it is the program's inside.
 #[track_caller]
 fn sentence(launch: &Launch, outcome: &Outcome) -> String {
-    let said = outcome.refused();
+    assert_eq!(outcome.stdout, "", "nothing was promised");
+    sentence_in(launch, outcome.refused())
+}
+
+/// The same, of what was said on stderr.
+#[track_caller]
+fn sentence_in(launch: &Launch, said: &str) -> String {
     let sentences: Vec<_> = said.lines().filter_map(|line| line.strip_prefix("patron: ")).collect();
     assert_eq!(sentences.len(), 1, "one sentence says why: {said:?}");
     let sentence = sentences[0];
     assert!(sentence.contains(&launch.data().display().to_string()), "it names no path: {said}");
     assert!(!said.contains("panicked"), "{said}");
     assert!(sentence.contains(':'), "it says what to do: {said}");
-    assert_eq!(outcome.stdout, "", "nothing was promised");
     sentence.to_owned()
 }
 

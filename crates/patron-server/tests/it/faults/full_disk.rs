@@ -10,7 +10,7 @@ use patron_testkit::wait::soon;
 
 use super::ledger::{self, Ledger};
 use super::mounted::{mounted, seen_by, template};
-use super::{is_away, sentence};
+use super::{is_away, sentence_in};
 use crate::stage::{launch, text};
 
 const BALLAST: &str = "head -c 1000000 /dev/zero > \"$data/ballast\"";
@@ -101,22 +101,19 @@ fn a_birth_on_a_full_disk_leaves_nothing_that_blocks_a_later_one() {
     for free in [0, 1, 2, 4, 8, 16, 24, 32, 48].map(|pages| pages * 4_096) {
         let before = format!("{}; {ONCE_AND_THEN_ROOM}", leaving_free(free));
         let server = mounted(&launch(), 2, &before).start();
-        let said = server.stderr();
-        assert!(said.contains("ended with 1"), "{free} bytes are enough: {said}");
-        let outcome = first_outcome(&server);
-        sentence(server.launch(), &outcome);
+        first_sentence(&server);
         let mut ledger = Ledger::default();
         ledger.write(&server, "r0", "first").unwrap();
         ledger.check(&server, ledger::Disk::Whole);
     }
 }
 
-/// What the program that ran before the server said.
-fn first_outcome(server: &Server) -> Outcome {
+/// Why the program that ran before the server did not start.
+#[track_caller]
+fn first_sentence(server: &Server) -> String {
     let said = server.stderr();
-    let stderr = said.split("ended with").next().unwrap().to_owned();
-    let status = std::process::Command::new("false").status().unwrap();
-    Outcome { status, stdout: String::new(), stderr }
+    let (first, _) = said.split_once("ended with 1\n").unwrap();
+    sentence_in(server.launch(), first)
 }
 
 /// An installation with a customer, ended, as what the file system is filled with.
@@ -135,8 +132,7 @@ fn a_start_on_a_full_disk_says_so_and_succeeds_when_there_is_room() {
     let before =
         format!("cp -a \"$template/.\" \"$data\"; {}; {ONCE_AND_THEN_ROOM}", leaving_free(0));
     let server = mounted(&launch, 2, &before).start();
-    let outcome = first_outcome(&server);
-    let said = sentence(server.launch(), &outcome);
+    let said = first_sentence(&server);
     assert!(said.contains("free space"), "{said}");
     ledger.check(&server, ledger::Disk::Whole);
 }
