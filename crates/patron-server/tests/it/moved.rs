@@ -100,7 +100,8 @@ const CUSTOMER: [Decision; 19] = [
     ("version", [S, S, B, B, N]),
     ("created_ms", [B, B, S, B, N]),
     ("updated_ms", [B, B, B, B, N]),
-    ("deleted_ms", [S, S, S, But(NOT_FOUND), S]),
+    // A second look finds that a deleted customer still has a reference. By number there is none to take.
+    ("deleted_ms", [S, S, S, But(&[("a1 by token", Gone), ("list a", Short)]), S]),
     ("status", [S, S, S, B, N]),
     ("verification", [S, S, S, B, N]),
     ("index_generation", [S, S, S, B, N]),
@@ -186,8 +187,20 @@ fn expected(at: &Installation, touched: &[&str], but: &[(&str, State)]) -> Seen 
     expected
 }
 
+/// Makes the counters fit: whoever moves customers and forgets that does not get as far as a start.
+fn count_anew(data: &Connection) {
+    data.execute_batch(
+        "DELETE FROM customer_count;
+         INSERT INTO customer_count (merchant, slot, live)
+             SELECT merchant, number % 16, count(*) FROM customer
+             WHERE deleted_ms IS NULL GROUP BY merchant, number % 16",
+    )
+    .unwrap();
+}
+
 /// Starts the program on what was moved, asks for everybody, and then updates everybody.
 fn is_seen(at: &Installation, launch: &Launch, expected: &Seen, what: &str) {
+    count_anew(&database(&launch.data()));
     let server = launch.start();
     let seen = at.ask(&server);
     is_as_expected(&seen, expected, what);

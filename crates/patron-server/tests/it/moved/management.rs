@@ -80,10 +80,10 @@ const LIMITS: [(&str, &str, &str, Expect); 41] = [
     ),
     ("counter", "name", "name = name || 'x'", Nothing),
     ("counter", "next", "next = 1", Nothing),
-    // The list's total is wrong from then on, and nothing else.
-    ("customer_count", "merchant", "merchant = merchant + 100", Nothing),
+    // Counters that do not fit the customers are a damage like any other.
+    ("customer_count", "merchant", "merchant = merchant + 100", Refused("miscounted")),
     ("customer_count", "slot", "slot = 15 - slot", Nothing),
-    ("customer_count", "live", "live = 100", Nothing),
+    ("customer_count", "live", "live = 100", Refused("miscounted")),
     // There is no other value that the table takes, but the row can go.
     ("installation", "only_one", "only_one = 1", Nothing),
     ("installation", "mode", "mode = 'production'", Refused("production mode")),

@@ -150,6 +150,15 @@ const MOVES: [(&str, Move, Touched, But); 8] = [
 ];
 
 #[test]
+fn whoever_takes_a_row_away_and_leaves_the_counters_is_noticed_at_the_start() {
+    let at = Installation::found();
+    let launch = at.copy();
+    delete(&at, &database(&launch.data()), "customer");
+    let outcome = launch.try_start().unwrap_err();
+    assert!(outcome.refused().contains("miscounted"), "{outcome:?}");
+}
+
+#[test]
 fn a_whole_row_opens_in_its_own_place_only() {
     let at = Installation::found();
     for (what, carry, touched, but) in MOVES {
