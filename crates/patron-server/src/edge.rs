@@ -20,6 +20,7 @@ use patron::entropy::Entropy;
 use patron::error::{Error, Kind};
 use patron_wire::address::client_address;
 use patron_wire::body::Drained;
+use patron_wire::head::is_sound;
 use patron_wire::request_id::{X_REQUEST_ID, request_id};
 use patron_wire::{Answer, Context, Limits, Request, RequestBody, Wire};
 
@@ -83,6 +84,7 @@ impl Edge {
         let (head, body) = request.into_parts();
         let id = request_id(&head.headers, &*self.site.entropy);
         let is_ours = !head.headers.contains_key(X_REQUEST_ID);
+        let is_sound = is_sound(head.version, &head.headers);
         let mut body = RequestBody::new(body, head.version, &head.headers);
         let (mut answered, method, drained) =
             match self.own_answer(&head.method, head.uri.path(), &id).await {
@@ -92,13 +94,14 @@ impl Edge {
                 }
                 None => {
                     let mut request = self.request(head, body, id.clone(), peer);
-                    let answered = self.ask_wires(&mut request).await;
+                    let answered = self.ask_wires(&mut request, is_sound).await;
                     // A client that is still sending does not listen yet.
                     let drained = request.body.drain().await;
                     (answered, request.method, drained)
                 }
             };
-        if drained == Drained::InPart {
+        // What follows may not be what its sender takes it for.
+        if drained == Drained::InPart || !is_sound {
             let headers = answered.answer.response.headers_mut();
             headers.insert(CONNECTION, HeaderValue::from_static("close"));
         }
@@ -129,7 +132,7 @@ impl Edge {
         }
     }
 
-    async fn ask_wires(&self, request: &mut Request) -> Answered {
+    async fn ask_wires(&self, request: &mut Request, is_sound: bool) -> Answered {
         let wires = &self.site.wires;
         let Some(wire) = wires.iter().find(|wire| wire.owns(&request.path)) else {
             let id = &request.context.request_id;
@@ -138,7 +141,12 @@ impl Edge {
                 answer: plain(StatusCode::NOT_FOUND, "no such path", "(none)", id),
             };
         };
-        Answered { wire: wire.name(), answer: answer_unbroken(&**wire, request).await }
+        let answer = if is_sound {
+            answer_unbroken(&**wire, request).await
+        } else {
+            wire.malformed(&request.context)
+        };
+        Answered { wire: wire.name(), answer }
     }
 
     /// The answer to a request for one of the server's own paths.
@@ -280,6 +288,10 @@ mod tests {
                 tokio::task::yield_now().await;
                 panic!("jon@example.com")
             })
+        }
+
+        fn malformed(&self, context: &Context) -> Answer {
+            plain(StatusCode::BAD_REQUEST, "in its own words", "(malformed)", &context.request_id)
         }
 
         fn broken(&self, context: &Context) -> Answer {

@@ -13,8 +13,8 @@ use crate::errors::Refusal;
 use crate::fields::FieldName;
 
 /// The values of a request's keys, in the order in which they came.
-#[derive(Debug, Default)]
-pub(crate) struct Said {
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Said {
     pairs: Vec<(String, Value)>,
     is_node_library: bool,
 }
@@ -33,7 +33,7 @@ enum Value {
 
 /// What a request says about one key.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Presence {
+pub enum Presence {
     /// Nothing.
     Absent,
     /// This text.
@@ -45,7 +45,10 @@ pub(crate) enum Presence {
 impl Said {
     /// Reads the body, whatever its `Content-Type` says: a body whose first non-blank byte is `{` is
     /// JSON, any other is a form, since clients send both under the other's name.
-    pub(crate) async fn from_body(request: &mut Request) -> Result<Self, Refusal> {
+    ///
+    /// # Errors
+    /// When it is too large, too late, of a type that cannot be read, or malformed.
+    pub async fn from_body(request: &mut Request) -> Result<Self, Refusal> {
         refuse_other_media(&request.headers)?;
         let limits = request.context.limits;
         let body = request.body.read(limits).await.map_err(|error| match error {
@@ -67,14 +70,17 @@ impl Said {
     }
 
     /// Reads the query.
-    pub(crate) fn from_query(request: &Request) -> Result<Self, Refusal> {
+    ///
+    /// # Errors
+    /// When it is malformed.
+    pub fn from_query(request: &Request) -> Result<Self, Refusal> {
         let pairs = form_pairs(request.query.as_deref().unwrap_or_default().as_bytes())?;
         Ok(Self { pairs, is_node_library: is_node_library(&request.headers) })
     }
 
     /// What is said about this key. A key that appears twice is wrong, since nobody can tell which
     /// value was meant.
-    pub(crate) fn about(&self, field: FieldName) -> Presence {
+    pub fn about(&self, field: FieldName) -> Presence {
         self.about_key(field.text())
     }
 
@@ -100,7 +106,7 @@ impl Said {
     ///
     /// # Errors
     /// The switch itself when it appears twice.
-    pub(crate) fn is_on(&self, field: FieldName) -> Result<bool, FieldName> {
+    pub fn is_on(&self, field: FieldName) -> Result<bool, FieldName> {
         let key = field.text();
         let mut values = self.pairs.iter().filter(|(name, _)| name == key).map(|(_, value)| value);
         let first = values.next();

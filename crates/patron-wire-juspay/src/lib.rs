@@ -6,11 +6,11 @@
 
 mod answers;
 mod auth;
-mod bodies;
+pub mod bodies;
 mod customers;
 pub mod errors;
 pub mod fields;
-mod route;
+pub mod route;
 mod rules;
 
 use std::sync::Arc;
@@ -62,6 +62,12 @@ impl Juspay {
     }
 }
 
+/// A refusal of a request whose route is not known.
+fn refused_unread(context: &Context, refusal: Refusal) -> Answer {
+    let outcome: Result<Reply, Failure> = Err(refusal.into());
+    Sender::new(context).answer(Route::UNREAD_TEMPLATE, outcome)
+}
+
 impl Wire for Juspay {
     fn name(&self) -> &'static str {
         "juspay"
@@ -80,9 +86,12 @@ impl Wire for Juspay {
         })
     }
 
+    fn malformed(&self, context: &Context) -> Answer {
+        refused_unread(context, Refusal::Malformed)
+    }
+
     fn broken(&self, context: &Context) -> Answer {
-        let outcome: Result<Reply, Failure> = Err(Refusal::Internal.into());
-        Sender::new(context).answer(Route::BROKEN_TEMPLATE, outcome)
+        refused_unread(context, Refusal::Internal)
     }
 
     fn example(&self) -> &'static str {

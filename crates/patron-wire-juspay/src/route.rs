@@ -60,7 +60,7 @@ const ENSURE_CUSTOMER: &str = "/v2/customers/{object_reference_id}";
 
 /// What a path asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Route {
+pub enum Route {
     /// `/customers`
     Customers,
     /// `/customers/{id}`, decoded. `None` when the name is not UTF-8: no customer has such a name.
@@ -75,11 +75,11 @@ pub(crate) enum Route {
 
 impl Route {
     /// The template of an answer that came before any route was known.
-    pub(crate) const BROKEN_TEMPLATE: &str = "unknown";
+    pub(crate) const UNREAD_TEMPLATE: &str = "unknown";
 
     /// Reads a path as it was sent. Names arrive encoded or raw (`customer%40gmail.com`,
     /// `customer@gmail.com`), so a `%` that encodes nothing stands for itself, and a `+` is a plus.
-    pub(crate) fn find(path: &str) -> Self {
+    pub fn find(path: &str) -> Self {
         if let Some(rest) = path.strip_prefix("/v2/customers") {
             return Self::below(rest, Self::EnsureCustomers, Self::EnsureCustomer);
         }
@@ -100,7 +100,7 @@ impl Route {
     }
 
     /// The route as it stands in metrics and logs.
-    pub(crate) const fn template(&self) -> &'static str {
+    pub const fn template(&self) -> &'static str {
         match self {
             Self::Customers => CUSTOMERS,
             Self::Customer(_) => CUSTOMER,
@@ -126,7 +126,7 @@ impl Route {
     }
 
     /// The methods that the route knows, as the `Allow` header wants them.
-    pub(crate) const fn allow(&self) -> &'static str {
+    pub const fn allow(&self) -> &'static str {
         match self {
             Self::Customers | Self::Customer(_) => "GET, POST",
             Self::EnsureCustomers | Self::EnsureCustomer(_) => "POST",

@@ -34,6 +34,8 @@ pub enum BodyError {
 /// A request's body, read at most once.
 pub struct RequestBody {
     incoming: Option<Incoming>,
+    /// What is there already.
+    arrived: Bytes,
     /// Whether the client waits for leave to send it (`Expect: 100-continue`). Asking for the first
     /// piece gives leave.
     waits_for_leave: bool,
@@ -46,7 +48,12 @@ impl RequestBody {
         // An HTTP/1.0 client does not wait (RFC 9110, section 10.1.1), whatever it says.
         let waits_for_leave = version == Version::HTTP_11
             && expects.is_some_and(|value| value.eq_ignore_ascii_case(b"100-continue"));
-        Self { incoming: Some(incoming), waits_for_leave }
+        Self { incoming: Some(incoming), arrived: Bytes::new(), waits_for_leave }
+    }
+
+    /// A body that is there already as a whole: no connection has to be waited for.
+    pub const fn arrived(bytes: Bytes) -> Self {
+        Self { incoming: None, arrived: bytes, waits_for_leave: false }
     }
 
     /// Reads the whole body. A second call finds it empty.
@@ -54,10 +61,11 @@ impl RequestBody {
     /// # Errors
     /// When it is too large, too late, or broke off.
     pub async fn read(&mut self, limits: Limits) -> Result<Bytes, BodyError> {
-        let Some(incoming) = &mut self.incoming else {
-            return Ok(Bytes::new());
-        };
         let size_max = limits.body_size_max;
+        let Some(incoming) = &mut self.incoming else {
+            let body = std::mem::take(&mut self.arrived);
+            return if body.len() > size_max { Err(BodyError::TooLarge) } else { Ok(body) };
+        };
         if incoming.size_hint().lower() > u64::try_from(size_max).unwrap_or(u64::MAX) {
             return Err(BodyError::TooLarge);
         }

@@ -9,6 +9,7 @@ pub mod body;
 pub mod credentials;
 pub mod etag;
 pub mod form;
+pub mod head;
 pub mod request_id;
 
 use std::net::IpAddr;
@@ -34,6 +35,9 @@ pub trait Wire: Send + Sync {
 
     /// Answers a request. It never fails: what is wrong becomes an answer in the vendor's shape.
     fn answer<'a>(&'a self, request: &'a mut Request) -> AnswerFuture<'a>;
+
+    /// The answer to a request that is not HTTP as it should be: the vendor's shape of a 400.
+    fn malformed(&self, context: &Context) -> Answer;
 
     /// The answer when the wire itself broke (it panicked): the vendor's shape of a 500.
     fn broken(&self, context: &Context) -> Answer;
