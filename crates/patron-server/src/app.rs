@@ -13,7 +13,7 @@ use patron::clock::Clock as _;
 use patron::installation::Mode;
 use patron_wire::Limits;
 use prometheus_client::metrics::gauge::Gauge;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -24,6 +24,7 @@ use crate::control::Control;
 use crate::edge::{Door, Edge, Site};
 use crate::listener::{Admissions, Protocol, Workers, accept_here};
 use crate::metrics::Metrics;
+use crate::open_files;
 use crate::opening::{self, Founding, NotOpened, Opened, Opening, Serving};
 use crate::refusal::{Refusal, chain};
 use crate::sandbox;
@@ -33,6 +34,10 @@ use crate::wires;
 
 /// How often it is written down which keys were used.
 const KEY_USES_EVERY: Duration = Duration::from_secs(5);
+
+/// How many connections the system keeps until they are accepted, if it is not set to fewer. For one more it
+/// drops the packet, and its client asks again after a second at the earliest.
+const WAITING_MAX: u32 = 4_096;
 
 /// The most connections to the metrics' own listener.
 const METRICS_CONNECTIONS_MAX: u32 = 64;
@@ -100,9 +105,9 @@ impl<'a> App<'a> {
             founding: Founding::Allowed,
         };
         let opened = open_patiently(&opening).await?;
-        let listener = bind(settings.listen, "--listen").await?;
+        let listener = bind(settings.listen, "--listen")?;
         let metrics_listener = match settings.metrics_listen {
-            Some(address) => Some(bind(address, "--metrics-listen").await?),
+            Some(address) => Some(bind(address, "--metrics-listen")?),
             None => None,
         };
         Ok(Self {
@@ -158,7 +163,9 @@ impl<'a> App<'a> {
             chores.push(serve_metrics(listener, &site, protocol));
             door = Door::WithoutMetrics;
         }
-        let edges = (0..worker_count(settings)).map(|_| edge(&site, door));
+        let workers = worker_count(settings);
+        let connections_max = open_files::make_room(settings.connections_max, workers);
+        let edges = (0..workers).map(|_| edge(&site, door));
         let protocol = Protocol::new(settings, drain.subscribe()).inside(tls);
         let workers = Workers::start(edges, &protocol).map_err(|error| {
             Refusal::failure(format!(
@@ -166,7 +173,7 @@ impl<'a> App<'a> {
             ))
         })?;
         Ok(Running {
-            admissions: Admissions::new(settings.connections_max, metrics.connections().clone()),
+            admissions: Admissions::new(connections_max, metrics.connections().clone()),
             drain_time_max: Duration::from_millis(settings.drain_timeout_ms),
             opened,
             site,
@@ -291,10 +298,18 @@ async fn open_patiently(opening: &Opening<'_>) -> Result<Opened, Refusal> {
     }
 }
 
-async fn bind(address: SocketAddr, flag: &str) -> Result<TcpListener, Refusal> {
-    TcpListener::bind(address).await.map_err(|error| {
+fn bind(address: SocketAddr, flag: &str) -> Result<TcpListener, Refusal> {
+    listen(address).map_err(|error| {
         Refusal::failure(format!("{address} cannot be listened on ({error}): give another {flag}"))
     })
+}
+
+fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    // A server that ended leaves connections behind that keep its address for a while.
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(WAITING_MAX)
 }
 
 /// The address under which this machine reaches a listener.

@@ -151,7 +151,8 @@ pub(crate) struct ServeSettings {
     #[arg(long, env = "PATRON_WRITE_TIMEOUT_MS", value_name = "MS", default_value = "10000", value_parser = clap::value_parser!(u64).range(1..=3_600_000))]
     pub(crate) write_timeout_ms: u64,
 
-    /// The most connections at a time; more of them wait.
+    /// The most connections at a time; more of them wait. Each takes an open file, of which the system
+    /// may allow fewer: then the log says how many connections there can be.
     #[arg(long, env = "PATRON_CONNECTIONS_MAX", value_name = "N", default_value = "20000", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub(crate) connections_max: u32,
 

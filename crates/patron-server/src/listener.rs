@@ -103,15 +103,25 @@ impl Protocol {
     }
 }
 
-/// Leave to have a connection open, counted for as long as it is.
+/// Leave to have a connection open, which is counted from when there is one.
 pub(crate) struct Admission {
-    gauge: Gauge,
+    gauge: Option<Gauge>,
     _permit: OwnedSemaphorePermit,
+}
+
+impl Admission {
+    /// The connection is there.
+    fn count_in(&mut self, admissions: &Admissions) {
+        admissions.gauge.inc();
+        self.gauge = Some(admissions.gauge.clone());
+    }
 }
 
 impl Drop for Admission {
     fn drop(&mut self) {
-        self.gauge.dec();
+        if let Some(gauge) = &self.gauge {
+            gauge.dec();
+        }
     }
 }
 
@@ -136,8 +146,7 @@ impl Admissions {
     /// Waits until there is room for one more. `None` never comes: the semaphore is not closed.
     async fn admit(&self) -> Option<Admission> {
         let permit = Arc::clone(&self.permits).acquire_owned().await.ok()?;
-        self.gauge.inc();
-        Some(Admission { gauge: self.gauge.clone(), _permit: permit })
+        Some(Admission { gauge: None, _permit: permit })
     }
 
     /// Waits until no connection is open.
@@ -186,10 +195,11 @@ impl Workers {
     /// Accepts connections for the workers in turn, for as long as it is polled.
     pub(crate) async fn accept(&self, listener: TcpListener, admissions: &Admissions) {
         for line in self.lines.iter().cycle() {
-            let Some(admission) = admissions.admit().await else {
+            let Some(mut admission) = admissions.admit().await else {
                 return;
             };
             let (tcp, peer) = accept_one(&listener).await;
+            admission.count_in(admissions);
             let Ok(tcp) = tcp.into_std() else { continue };
             // A worker lives as long as its line.
             let _ = line.send(Accepted { tcp, peer, admission });
@@ -227,8 +237,9 @@ pub(crate) async fn accept_here(
     edge: Edge,
     protocol: Protocol,
 ) {
-    while let Some(admission) = admissions.admit().await {
+    while let Some(mut admission) = admissions.admit().await {
         let (tcp, peer) = accept_one(&listener).await;
+        admission.count_in(&admissions);
         let conversation = protocol.clone().converse(edge.clone(), tcp, peer);
         tokio::spawn(async move {
             conversation.await;
@@ -239,12 +250,17 @@ pub(crate) async fn accept_here(
 
 /// The next connection. Errors are a client's that is gone again, or the system's that has no room.
 async fn accept_one(listener: &TcpListener) -> (TcpStream, SocketAddr) {
+    let mut has_said_so = false;
     loop {
         match listener.accept().await {
             Ok(accepted) => return accepted,
             Err(error) if is_clients_own(&error) => {}
             Err(error) => {
-                tracing::warn!(%error, "no connection can be accepted at the moment");
+                // Once is enough until one can be.
+                if !has_said_so {
+                    tracing::warn!(%error, "no connection can be accepted at the moment");
+                    has_said_so = true;
+                }
                 sleep(ACCEPT_PAUSE).await;
             }
         }

@@ -9,6 +9,7 @@ mod listener;
 mod logs;
 mod management;
 mod metrics;
+mod open_files;
 mod opening;
 mod output;
 mod own_paths;
