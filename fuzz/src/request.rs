@@ -100,7 +100,7 @@ impl Installation {
     fn new() -> Self {
         let shared = std::path::Path::new("/dev/shm");
         let directory = tempfile::tempdir_in(shared).or_else(|_| tempfile::tempdir());
-        let directory = directory.expect("there is a directory for temporary files");
+        let directory = directory.unwrap();
         let patron = Arc::new(patron(&directory));
         let mut made = Self {
             wire: Juspay::new(patron),
@@ -167,20 +167,20 @@ fn patron(directory: &TempDir) -> Patron {
     };
     let store = SqliteStore::open(&directory.path().join("data"), options);
     let parts = Parts {
-        store: Arc::new(store.expect("a store can be made")),
-        root: RootKey::new([7; 32]).expect("a root key of the right length"),
+        store: Arc::new(store.unwrap()),
+        root: RootKey::new([7; 32]).unwrap(),
         entropy: Arc::new(OsEntropy::new()),
         ids: CustomerIds::random(),
         tokens: TokenPolicy { lifetime: Duration::from_secs(900), uses_max: u32::MAX },
         mode: Mode::Sandbox,
     };
-    let patron = waited_for(Patron::open(parts, now)).expect("the core opens");
-    let merchant = MerchantId::parse("testaccount").expect("an id");
+    let patron = waited_for(Patron::open(parts, now)).unwrap();
+    let merchant = MerchantId::parse("testaccount").unwrap();
     let console = patron.console(now);
     let made = waited_for(console.create_merchant(merchant.clone(), MerchantEdit::default()));
-    made.expect("a merchant can be made");
+    made.unwrap();
     let key = waited_for(console.create_key(&merchant, NewKey::default(), ApiKeyText::parse(KEY)));
-    key.expect("a key can be made");
+    key.unwrap();
     patron
 }
 

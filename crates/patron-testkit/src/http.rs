@@ -233,6 +233,11 @@ impl Connection {
         self.stream.write_all(bytes).unwrap();
     }
 
+    /// Sends bytes as they are, to a server that may have hung up; whether it took them.
+    pub fn try_write(&mut self, bytes: &[u8]) -> bool {
+        self.stream.write_all(bytes).is_ok()
+    }
+
     /// The next answer.
     ///
     /// # Panics

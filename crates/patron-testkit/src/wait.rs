@@ -27,6 +27,13 @@ pub fn until<T>(what: &str, within: Duration, mut condition: impl FnMut() -> Opt
     }
 }
 
+/// What `act` returns, and how long it took.
+pub fn timed<T>(act: impl FnOnce() -> T) -> (T, Duration) {
+    let start = Instant::now();
+    let done = act();
+    (done, start.elapsed())
+}
+
 /// Like [`until`], for as long as a patient reader would wait.
 pub fn soon<T>(what: &str, condition: impl FnMut() -> Option<T>) -> T {
     until(what, SOON, condition)

@@ -1,168 +1,116 @@
-//! Hostile input: whatever is sent, the answer is within the contract, and nothing panics.
+//! Hostile input: whatever is sent, the answer is within the contract, nothing panics, and what is refused
+//! has changed nothing.
 
 use patron_testkit::chance::Chance;
-use patron_testkit::http::{Call, Connection, Reply};
+use patron_testkit::effort::rounds;
+use patron_testkit::http::{Call, Connection, Reply, basic};
 use patron_testkit::server::{SANDBOX_KEY, Server};
+use patron_testkit::together::together;
 use serde_json::Value;
 
-use crate::stage::server;
+use crate::ammunition::{Credentials, request, spoiled};
+use crate::stage::{create_merchant, launch, text};
+use crate::unharmed::{Unharmed, is_within_the_contract, nothing_broke};
 
-/// What parsers stumble over.
-const NASTY: [&[u8]; 24] = [
-    b"%",
-    b"%zz",
-    b"%00",
-    b"%ff",
-    b"\xff",
-    b"\xc3\x28",
-    b"\xed\xa0\x80",
-    b"\0",
-    b"\"",
-    b"\\",
-    b"{",
-    b"}",
-    b"[",
-    b"\\ud800",
-    b"\\u0000",
-    b"null",
-    b"1e999",
-    b"-0",
-    b"&",
-    b"=",
-    b"+",
-    b"\r\n",
-    b"..",
-    b"object_reference_id",
-];
+/// How many clients send at the same time, each for a merchant of its own.
+const CLIENTS: usize = 4;
 
-/// Changes a few places of a text.
-fn spoiled(chance: &mut Chance, text: &[u8]) -> Vec<u8> {
-    let mut bytes = text.to_vec();
-    for _ in 0..=chance.below(4) {
-        let at = chance.below(bytes.len() + 1);
-        let end = (at + chance.below(12)).min(bytes.len());
-        match chance.below(5) {
-            0 => drop(bytes.drain(at..end)),
-            1 => drop(bytes.splice(at..at, chance.pick(&NASTY).iter().copied())),
-            2 => drop(bytes.splice(at..end, chance.pick(&NASTY).iter().copied())),
-            3 => {
-                let copy = bytes[at..end].to_vec();
-                bytes.extend(copy);
-            }
-            _ => {
-                if let Some(byte) = bytes.get_mut(at) {
-                    *byte = u8::try_from(chance.below(256)).unwrap();
-                }
+/// Every so many requests, all customers are compared before and after.
+const COMPARED_EVERY: usize = 8;
+
+/// One client: its merchant's credentials, and a connection that lasts until the server ends it.
+struct Client<'a> {
+    server: &'a Server,
+    credentials: Credentials,
+    connection: Connection,
+}
+
+impl<'a> Client<'a> {
+    fn new(server: &'a Server, number: usize) -> Self {
+        let key = create_merchant(server, &format!("merchant{number}"), &[]);
+        let form = "object_reference_id=jon@x&mobile_number=1&options.get_client_auth_token=true";
+        let created = Call::post("/customers").basic(&key).form(form).send(server).expect(200);
+        let token = text(&created["juspay"], "client_auth_token").to_owned();
+        let connection = Connection::open(server);
+        Self { server, credentials: Credentials { key, token }, connection }
+    }
+
+    fn send(&mut self, call: &Call) -> Reply {
+        let reply = self.connection.try_send(call);
+        let is_last =
+            reply.as_ref().is_none_or(|reply| reply.header("connection") == Some("close"));
+        if is_last {
+            self.connection = Connection::open(self.server);
+        }
+        reply.unwrap_or_else(|| panic!("no answer to {call:?}"))
+    }
+
+    fn customers(&mut self) -> Value {
+        let call = Call::get("/customers?count=100").basic(&self.credentials.key);
+        self.send(&call).expect(200)
+    }
+
+    /// Sends requests made by chance, and holds every answer against the contract.
+    fn attack(mut self, mut chance: Chance, requests: usize) {
+        for number in 0..requests {
+            let call = request(&mut chance, &self.credentials);
+            let before = (number % COMPARED_EVERY == 0).then(|| self.customers());
+            let reply = self.send(&call);
+            is_within_the_contract(&reply, &format!("{call:?}"));
+            if let Some(before) = before.filter(|_| reply.status != 200) {
+                assert_eq!(
+                    self.customers(),
+                    before,
+                    "{} changed something: {call:?}",
+                    reply.status
+                );
             }
         }
     }
-    bytes
 }
 
-const BODIES: [&[u8]; 5] = [
-    b"object_reference_id=jon%40x&mobile_number=99887766&email_address=a%40b&first_name=Jon",
-    b"first_name=Jon&last_name=Snow&mobile_country_code=%2B65&options.get_client_auth_token=true",
-    br#"{"object_reference_id":"jon@x","mobile_number":99887766,"first_name":"Jon","x":[1,{}]}"#,
-    br#"{"email_address":"a@b","options":{"get_client_auth_token":true},"last_name":null}"#,
-    b"update=true&mobile_number=+99887766&first_name=undefined",
-];
-
-const TARGETS: [&str; 5] =
-    ["/customers", "/customers/jon@x", "/v2/customers", "/v2/customers/jon@x", "/customers/cst_1"];
-
-/// A success has ten fields, perhaps `customer_id` and `juspay`, and everything else is a refusal in JSON.
-fn is_within_the_contract(reply: &Reply, sent: &str) {
-    let body = reply.json();
-    match reply.status {
-        200 => {
-            let customer = body.as_object().unwrap();
-            let is_whole = (10..=12).contains(&customer.len()) && body["object"] == "customer";
-            let is_list = customer.len() == 4 && body["list"].is_array();
-            assert!(is_whole || is_list, "{sent}\n{body}");
-        }
-        400..=499 => assert!(body["error_info"]["code"].is_string(), "{sent}\n{body}"),
-        other => panic!("{other} to {sent}\n{body}"),
-    }
-}
-
-fn nothing_panicked(mut server: Server) {
+#[test]
+fn requests_made_by_chance_are_answered_within_the_contract() {
+    let mut server = launch().with("--token-uses").with("4000000000").start();
+    let requests = rounds(2_500, 1_000_000);
+    together(
+        CLIENTS,
+        |number| Client::new(&server, number),
+        |number, client| {
+            let seed = 0x0123_4567_89AB_CDEF + u64::try_from(number).unwrap();
+            client.attack(Chance::new(seed), requests);
+        },
+    );
     assert!(server.terminate().success());
-    let log = server.stderr();
-    let broken = log.lines().filter(|line| {
-        let line: Value = serde_json::from_str(line).unwrap();
-        line["message"] == "panicked" || line["level"] == "ERROR"
-    });
-    assert_eq!(broken.collect::<Vec<_>>(), Vec::<&str>::new());
+    nothing_broke(&server);
 }
 
-#[test]
-fn spoiled_bodies_are_answered_within_the_contract() {
-    let server = server();
-    let mut chance = Chance::new(0x0123_4567_89AB_CDEF);
-    let mut connection = Connection::open(&server);
-    for _ in 0..3_000 {
-        let seed = chance.pick(&BODIES);
-        let body = spoiled(&mut chance, seed);
-        let target = chance.pick(&TARGETS);
-        let mut call = Call::post(target).basic(SANDBOX_KEY).bytes(&body);
-        if chance.below(3) == 0 {
-            call = call.header("User-Agent", "NODEJS_SDK/1.0.0");
-        }
-        if chance.below(4) == 0 {
-            call = call.header("version", "3.2");
-        }
-        let sent = format!("{target} {:?}", String::from_utf8_lossy(&body));
-        is_within_the_contract(&connection.send(&call), &sent);
-    }
-    nothing_panicked(server);
-}
-
-#[test]
-fn spoiled_targets_are_answered_within_the_contract() {
-    let server = server();
-    let mut chance = Chance::new(0xFEDC_BA98_7654_3210);
-    let mut connection = Connection::open(&server);
-    let seeds = [
-        "/customers/jon%40x?options.get_client_auth_token=true",
-        "/customers?count=10&offset=0",
-        "/v2/customers/jon@x?client_auth_token=tkn_0123456789abcdef0123456789abcdef",
-    ];
-    for _ in 0..1_500 {
-        let seed = chance.pick(&seeds);
-        let spoiled = spoiled(&mut chance, seed.as_bytes());
-        // What cannot stand in a request line is the business of the HTTP library; see below.
-        let target: String = spoiled.iter().map(|b| char::from(*b)).filter(fits_a_line).collect();
-        let target = format!("/{}", target.trim_start_matches('/'));
-        let method = chance.pick(&["GET", "GET", "POST", "PUT"]);
-        let call = Call::new(method, &target).basic(SANDBOX_KEY).header("Content-Length", "0");
-        let own = ["/healthz", "/readyz", "/metrics"].contains(&target.as_str());
-        assert!(!own, "an unlikely chance");
-        is_within_the_contract(&connection.send(&call), &format!("{method} {target}"));
-    }
-    nothing_panicked(server);
-}
-
-fn fits_a_line(c: &char) -> bool {
-    c.is_ascii_graphic() && !"\"<>\\^`{|}#".contains(*c)
-}
-
+/// Heads that are cut, doubled and spoiled anywhere. Whatever the HTTP library makes of them, it is its own bare
+/// refusal, or an answer of the contract's, or the end of the connection.
 #[test]
 fn spoiled_heads_do_no_harm() {
-    let server = server();
+    let stage = Unharmed::start();
     let mut chance = Chance::new(0x1357_9BDF_0246_8ACE);
-    let head = b"POST /customers HTTP/1.1\r\nHost: h\r\nAuthorization: Basic S0VZOg==\r\n\
-        x-merchantid: testaccount\r\nx-request-id: r-1\r\nIf-Match: \"1\"\r\n\
-        X-Forwarded-For: 10.0.0.1\r\nContent-Type: application/json; charset=utf-8\r\n\
-        Content-Length: 2\r\nConnection: close\r\n\r\n{}";
-    for _ in 0..1_000 {
-        let spoiled = spoiled(&mut chance, head);
-        let mut connection = Connection::open(&server);
-        connection.write(&spoiled);
-        connection.finish();
-        if let Some(reply) = connection.reply_if_any() {
-            let sent = String::from_utf8_lossy(&spoiled).into_owned();
-            assert!((200..500).contains(&reply.status), "{}: {sent:?}", reply.status);
+    let key = basic(SANDBOX_KEY);
+    let heads =
+        ["POST /customers/arya", "GET /customers/arya", "POST /v2/customers/arya"].map(|line| {
+            format!(
+                "{line} HTTP/1.1\r\nHost: h\r\nAuthorization: {key}\r\n\
+             x-merchantid: testaccount\r\nx-request-id: r-1\r\nIf-Match: \"1\"\r\n\
+             X-Forwarded-For: 10.0.0.1\r\nContent-Type: application/json; charset=utf-8\r\n\
+             Content-Length: 21\r\nConnection: close\r\n\r\n{{\"mobile_number\":\"1\"}}"
+            )
+        });
+    for _ in 0..rounds(1_500, 300_000) {
+        let head = &heads[chance.below(heads.len())];
+        let sent = spoiled(&mut chance, head.as_bytes());
+        let shown = String::from_utf8_lossy(&sent).into_owned();
+        for reply in stage.exchange(&sent) {
+            let is_bare = matches!(reply.status, 400 | 414 | 431) && reply.body.is_empty();
+            if !is_bare {
+                is_within_the_contract(&reply, &shown);
+            }
         }
     }
-    nothing_panicked(server);
+    stage.holds();
 }

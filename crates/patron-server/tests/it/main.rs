@@ -8,20 +8,29 @@
 )]
 
 mod allow_list;
+mod ammunition;
 mod authentication;
 mod authorization;
 mod bodies;
 mod clients;
 mod concurrency;
+mod corpus;
 mod create;
+mod crowds;
 mod durability;
+mod encodings;
 mod endpoints;
 mod errors;
 mod faults;
+mod framing;
+#[path = "../../../../fuzz/src/lib.rs"]
+#[expect(unreachable_pub, reason = "it is a library where the fuzzer is built")]
+mod fuzzed;
 mod get_or_create;
 mod goldens;
 mod headers;
 mod hostile;
+mod limits;
 mod list;
 mod management;
 mod moved;
@@ -30,9 +39,11 @@ mod privacy;
 mod program;
 mod read;
 mod refusals;
+mod slow;
 mod stage;
 mod tidy;
 mod tokens;
+mod unharmed;
 mod update;
 mod verification;
 mod version_3_2;
