@@ -117,6 +117,15 @@ const OTHER_VALUES: [&str; 18] = [
     "\"\\u0000\"",
 ];
 
+/// Bodies that are good as they are, somewhere.
+const GOOD_BODIES: [&[u8]; 5] = [
+    b"object_reference_id=jon%40x&mobile_number=99887766&email_address=a%40b&first_name=Jon",
+    b"first_name=Jon&last_name=Snow&mobile_country_code=%2B65&options.get_client_auth_token=true",
+    br#"{"object_reference_id":"jon@x","mobile_number":99887766,"first_name":"Jon","x":[1,{}]}"#,
+    br#"{"email_address":"a@b","options":{"get_client_auth_token":true},"last_name":null}"#,
+    b"update=true&mobile_number=+99887766&first_name=undefined",
+];
+
 const METHODS: [&str; 12] =
     ["GET", "GET", "GET", "POST", "POST", "POST", "POST", "PUT", "DELETE", "OPTIONS", "TRACE", "X"];
 
@@ -236,7 +245,11 @@ pub(crate) fn request(chance: &mut Chance, credentials: &Credentials) -> Call {
 }
 
 fn body(chance: &mut Chance) -> Vec<u8> {
-    let whole = if chance.below(2) == 0 { form(chance) } else { json(chance) };
+    let whole = match chance.below(5) {
+        0 | 1 => form(chance),
+        2 | 3 => json(chance),
+        _ => chance.pick(&GOOD_BODIES).to_vec(),
+    };
     if chance.below(3) == 0 { spoiled(chance, &whole) } else { whole }
 }
 

@@ -1,14 +1,17 @@
 //! Hostile input: whatever is sent, the answer is within the contract, nothing panics, and what is refused
 //! has changed nothing.
 
+use std::collections::BTreeSet;
+
 use patron_testkit::chance::Chance;
 use patron_testkit::effort::rounds;
 use patron_testkit::http::{Call, Connection, Reply, basic};
 use patron_testkit::server::{SANDBOX_KEY, Server};
 use patron_testkit::together::together;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::ammunition::{Credentials, request, spoiled};
+use crate::fuzzed::contract;
 use crate::stage::{create_merchant, launch, text};
 use crate::unharmed::{Unharmed, is_within_the_contract, nothing_broke};
 
@@ -17,6 +20,20 @@ const CLIENTS: usize = 4;
 
 /// Every so many requests, all customers are compared before and after.
 const COMPARED_EVERY: usize = 8;
+
+/// The kinds of answers that chance brings about: all that take neither time, size nor a list of addresses.
+const KINDS: [&str; 10] = [
+    "Invalid Request",
+    "Mandatory fields are missing",
+    "access_denied",
+    "endpoint_not_found",
+    "method_not_allowed",
+    "object_not_found",
+    "precondition_failed",
+    "success",
+    "unique",
+    "unsupported_media_type",
+];
 
 /// One client: its merchant's credentials, and a connection that lasts until the server ends it.
 struct Client<'a> {
@@ -50,37 +67,39 @@ impl<'a> Client<'a> {
         self.send(&call).expect(200)
     }
 
-    /// Sends requests made by chance, and holds every answer against the contract.
-    fn attack(mut self, mut chance: Chance, requests: usize) {
+    /// Sends requests made by chance, holds every answer against the contract, and returns what kinds came.
+    fn attack(mut self, mut chance: Chance, requests: usize) -> BTreeSet<String> {
+        let mut kinds = BTreeSet::new();
         for number in 0..requests {
             let call = request(&mut chance, &self.credentials);
             let before = (number % COMPARED_EVERY == 0).then(|| self.customers());
             let reply = self.send(&call);
             is_within_the_contract(&reply, &format!("{call:?}"));
             if let Some(before) = before.filter(|_| reply.status != 200) {
-                assert_eq!(
-                    self.customers(),
-                    before,
-                    "{} changed something: {call:?}",
-                    reply.status
-                );
+                let status = reply.status;
+                assert_eq!(self.customers(), before, "{status} changed something: {call:?}");
             }
+            let kind = &reply.json()["error_code"];
+            kinds.insert(kind.as_str().unwrap_or("success").to_owned());
         }
+        kinds
     }
 }
 
 #[test]
 fn requests_made_by_chance_are_answered_within_the_contract() {
     let mut server = launch().with("--token-uses").with("4000000000").start();
-    let requests = rounds(2_500, 1_000_000);
-    together(
+    let requests = rounds(10_000, 1_000_000);
+    let kinds = together(
         CLIENTS,
         |number| Client::new(&server, number),
         |number, client| {
             let seed = 0x0123_4567_89AB_CDEF + u64::try_from(number).unwrap();
-            client.attack(Chance::new(seed), requests);
+            client.attack(Chance::new(seed), requests)
         },
     );
+    let kinds: BTreeSet<String> = kinds.into_iter().flatten().collect();
+    assert_eq!(kinds, KINDS.map(str::to_owned).into(), "chance comes everywhere");
     assert!(server.terminate().success());
     nothing_broke(&server);
 }
@@ -89,7 +108,7 @@ fn requests_made_by_chance_are_answered_within_the_contract() {
 /// refusal, or an answer of the contract's, or the end of the connection.
 #[test]
 fn spoiled_heads_do_no_harm() {
-    let stage = Unharmed::start();
+    let mut stage = Unharmed::start();
     let mut chance = Chance::new(0x1357_9BDF_0246_8ACE);
     let key = basic(SANDBOX_KEY);
     let heads =
@@ -101,11 +120,18 @@ fn spoiled_heads_do_no_harm() {
              Content-Length: 21\r\nConnection: close\r\n\r\n{{\"mobile_number\":\"1\"}}"
             )
         });
-    for _ in 0..rounds(1_500, 300_000) {
+    for number in 0..rounds(8_000, 1_000_000) {
         let head = &heads[chance.below(heads.len())];
         let sent = spoiled(&mut chance, head.as_bytes());
         let shown = String::from_utf8_lossy(&sent).into_owned();
-        for reply in stage.exchange(&sent) {
+        let replies = stage.exchange(&sent);
+        if replies.iter().any(|reply| reply.status == 200) {
+            // It was spoiled into another good one.
+            stage.look_again();
+        } else if number % COMPARED_EVERY == 0 {
+            stage.is_unchanged();
+        }
+        for reply in replies {
             let is_bare = matches!(reply.status, 400 | 414 | 431) && reply.body.is_empty();
             if !is_bare {
                 is_within_the_contract(&reply, &shown);
@@ -113,4 +139,73 @@ fn spoiled_heads_do_no_harm() {
         }
     }
     stage.holds();
+}
+
+/// A check that finds nothing wrong with anything would be of no use.
+#[test]
+fn the_contract_is_held_word_for_word() {
+    let stage = Unharmed::start();
+    let server = stage.server();
+    let key = |call: Call| call.basic(SANDBOX_KEY).send(server);
+    for reply in [
+        key(Call::get("/customers/arya")),
+        key(Call::get("/customers")),
+        key(Call::get("/nowhere")),
+        key(Call::get("/customers/nobody")),
+        key(Call::post("/customers")),
+        key(Call::post("/customers").form("object_reference_id=arya&mobile_number=1")),
+        key(Call::post("/customers/arya").form("mobile_number=x")),
+        key(Call::post("/customers/arya").json("{")),
+        Call::get("/customers").send(server),
+    ] {
+        is_within_the_contract(&reply, "as it is");
+        for spoilt in spoilt_one_by_one(&reply.json()) {
+            let wrong = Reply { body: spoilt.to_string().into_bytes(), ..reply.clone() };
+            let wrong = Reply { headers: without(&reply, "content-length"), ..wrong };
+            assert!(contract::fault(&wrong).is_some(), "{spoilt}");
+        }
+        for name in ["content-type", "cache-control", "x-request-id", "x-response-id"] {
+            let wrong = Reply { headers: without(&reply, name), ..reply.clone() };
+            assert!(contract::fault(&wrong).is_some(), "without {name}");
+        }
+        let wrong = Reply { status: 500, ..reply.clone() };
+        assert!(contract::fault(&wrong).is_some(), "as our fault");
+    }
+    stage.holds();
+}
+
+fn without(reply: &Reply, name: &str) -> Vec<(String, String)> {
+    let headers = reply.headers.iter().filter(|(given, _)| !given.eq_ignore_ascii_case(name));
+    headers.cloned().collect()
+}
+
+/// The value with one key less, one key more or one key's value another, for every key at any depth.
+fn spoilt_one_by_one(value: &Value) -> Vec<Value> {
+    let mut all = Vec::new();
+    if let Value::Object(object) = value {
+        let mut more = object.clone();
+        more.insert("more".to_owned(), Value::Null);
+        all.push(Value::Object(more));
+        for (key, inner) in object {
+            let mut less = object.clone();
+            less.remove(key);
+            all.push(Value::Object(less));
+            let others = spoilt_one_by_one(inner).into_iter().chain([json!({"other": 1})]);
+            for other in others.filter(|other| other != inner) {
+                let mut changed = object.clone();
+                changed.insert(key.clone(), other);
+                all.push(Value::Object(changed));
+            }
+        }
+    }
+    if let Value::Array(items) = value {
+        for (at, item) in items.iter().enumerate() {
+            for spoilt in spoilt_one_by_one(item) {
+                let mut changed = items.clone();
+                changed[at] = spoilt;
+                all.push(Value::Array(changed));
+            }
+        }
+    }
+    all
 }

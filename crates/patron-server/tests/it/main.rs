@@ -37,6 +37,7 @@ mod moved;
 mod node;
 mod privacy;
 mod program;
+mod properties;
 mod read;
 mod refusals;
 mod slow;
