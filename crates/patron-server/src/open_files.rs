@@ -9,6 +9,9 @@ const BESIDE: u64 = 192;
 /// Files that each worker holds: its runtime's, and the data's that it reads from.
 const PER_WORKER: u64 = 8;
 
+/// What macOS grants at most, though it names no limit.
+const KERNEL_MAX: u64 = 10_240;
+
 /// Makes room for so many connections, and returns for how many there is.
 ///
 /// The soft limit is for programs that cannot deal with many files, and every process may raise its
@@ -45,11 +48,12 @@ fn raise(wanted: u64) -> u64 {
     let Some(soft) = current.filter(|soft| *soft < wanted) else {
         return current.unwrap_or(u64::MAX);
     };
-    let raised = maximum.map_or(wanted, |hard| hard.min(wanted));
-    match setrlimit(Resource::Nofile, Rlimit { current: Some(raised), maximum }) {
-        Ok(()) => raised,
-        Err(_) => soft,
-    }
+    let most = maximum.map_or(wanted, |hard| hard.min(wanted));
+    let set = |limit: &u64| {
+        *limit > soft
+            && setrlimit(Resource::Nofile, Rlimit { current: Some(*limit), maximum }).is_ok()
+    };
+    [most, most.min(KERNEL_MAX)].into_iter().find(set).unwrap_or(soft)
 }
 
 #[cfg(test)]
