@@ -89,7 +89,7 @@ impl<'a> Client<'a> {
 #[test]
 fn requests_made_by_chance_are_answered_within_the_contract() {
     let mut server = launch().with("--token-uses").with("4000000000").start();
-    let requests = rounds(10_000, 1_000_000);
+    let requests = rounds(10_000, 250_000);
     let kinds = together(
         CLIENTS,
         |number| Client::new(&server, number),
@@ -120,7 +120,7 @@ fn spoiled_heads_do_no_harm() {
              Content-Length: 21\r\nConnection: close\r\n\r\n{{\"mobile_number\":\"1\"}}"
             )
         });
-    for number in 0..rounds(8_000, 1_000_000) {
+    for number in 0..rounds(8_000, 250_000) {
         let head = &heads[chance.below(heads.len())];
         let sent = spoiled(&mut chance, head.as_bytes());
         let shown = String::from_utf8_lossy(&sent).into_owned();

@@ -1,7 +1,10 @@
 //! Before and after: whatever was sent in between, the server is as it was.
 
+use std::fs;
+
 use patron_testkit::http::{Connection, Reply};
 use patron_testkit::server::{Launch, Server};
+use patron_testkit::wait::soon;
 use serde_json::Value;
 
 use crate::fuzzed::contract;
@@ -11,7 +14,11 @@ use crate::stage::{MOST, create, get, launch};
 pub(crate) struct Unharmed {
     server: Server,
     before: Value,
+    files: usize,
 }
+
+/// What a server may open while it works and keeps: connections to its data.
+const FILES_MORE_MAX: usize = 40;
 
 impl Unharmed {
     pub(crate) fn start() -> Self {
@@ -23,7 +30,8 @@ impl Unharmed {
         create(&server, MOST);
         create(&server, "object_reference_id=arya&mobile_number=1");
         let before = customers(&server);
-        Self { server, before }
+        let files = open_files(&server);
+        Self { server, before, files }
     }
 
     pub(crate) const fn server(&self) -> &Server {
@@ -54,11 +62,18 @@ impl Unharmed {
     #[track_caller]
     pub(crate) fn holds(mut self) {
         self.is_unchanged();
+        soon("every connection's file is closed", || {
+            (open_files(&self.server) <= self.files + FILES_MORE_MAX).then_some(())
+        });
         let jon = get(&self.server, "/customers/jon@example.com");
         assert_eq!(jon.header("etag"), Some("\"1\""));
         assert!(self.server.terminate().success());
         nothing_broke(&self.server);
     }
+}
+
+fn open_files(server: &Server) -> usize {
+    fs::read_dir(format!("/proc/{}/fd", server.id())).unwrap().count()
 }
 
 /// All customers, as the list shows them.
