@@ -11,7 +11,7 @@ use patron_testkit::wait::{soon, timed, until};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::stage::launch;
-use crate::unharmed::Unharmed;
+use crate::unharmed::{Unharmed, processor_time};
 
 const JON: &str = "/customers/jon@example.com";
 
@@ -180,13 +180,6 @@ fn limit_files(server: &Server, soft: u64) {
     let id = server.id().to_string();
     let limit = format!("--nofile={soft}:");
     Outcome::of(Command::new("prlimit").args(["--pid", &id, &limit])).ok();
-}
-
-/// Hundredths of a second of a processor that the server has used.
-fn processor_time(server: &Server) -> u64 {
-    let stat = fs::read_to_string(format!("/proc/{}/stat", server.id())).unwrap();
-    let fields: Vec<&str> = stat.rsplit(") ").next().unwrap().split(' ').collect();
-    fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap()
 }
 
 #[test]

@@ -72,6 +72,13 @@ impl Unharmed {
     }
 }
 
+/// Hundredths of a second of a processor that the server has used.
+pub(crate) fn processor_time(server: &Server) -> u64 {
+    let stat = fs::read_to_string(format!("/proc/{}/stat", server.id())).unwrap();
+    let fields: Vec<&str> = stat.rsplit(") ").next().unwrap().split(' ').collect();
+    fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap()
+}
+
 fn open_files(server: &Server) -> usize {
     fs::read_dir(format!("/proc/{}/fd", server.id())).unwrap().count()
 }
