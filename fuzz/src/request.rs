@@ -161,6 +161,7 @@ impl Installation {
 fn patron(directory: &TempDir) -> Patron {
     let now = Timestamp::from_ms(0);
     let options = Options {
+        recent_bytes_max: 1 << 20,
         now,
         on_group: Arc::new(|_| {}),
         on_fatal: Arc::new(|reason| panic!("{reason}")),

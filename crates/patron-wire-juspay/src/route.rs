@@ -106,7 +106,7 @@ impl Route {
             Self::Customer(_) => CUSTOMER,
             Self::EnsureCustomers => ENSURE_CUSTOMERS,
             Self::EnsureCustomer(_) => ENSURE_CUSTOMER,
-            Self::Unknown => Self::BROKEN_TEMPLATE,
+            Self::Unknown => Self::UNREAD_TEMPLATE,
         }
     }
 

@@ -205,7 +205,7 @@ fn a_request_id_is_the_clients_or_a_uuid() {
         let Ok(value) = HeaderValue::from_bytes(&sent) else {
             return;
         };
-        let name = HeaderName::from_static(X_REQUEST_ID);
+        let name = X_REQUEST_ID;
         let id = request_id(&[(name, value)].into_iter().collect(), &entropy);
         let fits =
             (1..=128).contains(&sent.len()) && sent.iter().all(|b| (b' '..=b'~').contains(b));
