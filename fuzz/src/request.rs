@@ -162,6 +162,7 @@ fn patron(directory: &TempDir) -> Patron {
     let now = Timestamp::from_ms(0);
     let options = Options {
         recent_bytes_max: 1 << 20,
+        log_pages_due: 8_000,
         now,
         on_group: Arc::new(|_| {}),
         on_fatal: Arc::new(|reason| panic!("{reason}")),

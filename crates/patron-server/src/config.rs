@@ -20,6 +20,7 @@ use patron::installation::Mode;
 
 use crate::commands::{key, merchant, verify};
 use crate::refusal::Refusal;
+use crate::stores::Sizes;
 
 pub(crate) use modes::check_serve;
 pub(crate) use values::{Expiry, LogFormat, Secret, parse_span};
@@ -161,6 +162,11 @@ pub(crate) struct ServeSettings {
     #[arg(long, env = "PATRON_CUSTOMER_CACHE_MIB", value_name = "MIB", default_value = "64", value_parser = clap::value_parser!(u32).range(0..=1_048_576))]
     pub(crate) customer_cache_mib: u32,
 
+    /// Pages of 4 KiB in the database's log before they are moved into the database. More of them
+    /// are written to the database less often, and take longer to go through after a crash.
+    #[arg(long, env = "PATRON_CHECKPOINT_PAGES", value_name = "N", default_value = "8000", value_parser = clap::value_parser!(u32).range(16..=1_000_000))]
+    pub(crate) checkpoint_pages: u32,
+
     /// How long requests in flight may take to finish after SIGTERM, in milliseconds.
     #[arg(long, env = "PATRON_DRAIN_TIMEOUT_MS", value_name = "MS", default_value = "10000", value_parser = clap::value_parser!(u64).range(0..=3_600_000))]
     pub(crate) drain_timeout_ms: u64,
@@ -190,9 +196,12 @@ impl ServeSettings {
         Duration::from_millis(self.write_timeout_ms)
     }
 
-    /// Memory for customers that were read lately.
-    pub(crate) fn customer_cache_bytes(&self) -> u64 {
-        u64::from(self.customer_cache_mib) << 20
+    /// How much the store takes for being fast.
+    pub(crate) fn store_sizes(&self) -> Sizes {
+        Sizes {
+            recent_bytes_max: u64::from(self.customer_cache_mib) << 20,
+            log_pages_due: self.checkpoint_pages,
+        }
     }
 
     /// Both files for TLS, when it is on.

@@ -18,7 +18,7 @@ use patron::token::TokenPolicy;
 use crate::config::{InstallationSettings, Secret, ServeSettings};
 use crate::refusal::{Refusal, chain};
 use crate::root_key::{self, Found};
-use crate::stores::{self, Engine, OnGroup, Schema};
+use crate::stores::{self, Engine, OnGroup, Schema, Sizes};
 use crate::system::{OsEntropy, SystemClock};
 use crate::wires::{Wires, wires};
 
@@ -84,10 +84,10 @@ impl Opening<'_> {
             || -> OnGroup { Arc::new(|_| ()) },
             |serving| Arc::clone(&serving.on_group),
         );
-        let recent_bytes_max =
-            self.serving.as_ref().map_or(0, |serving| serving.settings.customer_cache_bytes());
-        let engine = stores::open(data, now, recent_bytes_max, on_group)
-            .map_err(|error| not_opened(data, &error))?;
+        let serving = self.serving.as_ref();
+        let sizes = serving.map_or(Sizes::SMALL, |serving| serving.settings.store_sizes());
+        let engine =
+            stores::open(data, now, sizes, on_group).map_err(|error| not_opened(data, &error))?;
         self.check_contents(&engine)?;
         self.check_founded(&*engine).await?;
         let entropy: Arc<dyn Entropy> = Arc::new(OsEntropy::new());

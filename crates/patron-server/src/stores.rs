@@ -27,16 +27,31 @@ pub(crate) fn inspect(data: &Path) -> Result<Schema, OpenError> {
     SqliteStore::inspect(data)
 }
 
+/// How much the store takes for being fast.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Sizes {
+    /// Bytes of customers that were read lately.
+    pub(crate) recent_bytes_max: u64,
+    /// Pages in the write-ahead log before they are moved into the database.
+    pub(crate) log_pages_due: u32,
+}
+
+impl Sizes {
+    /// For a command, which reads and writes little.
+    pub(crate) const SMALL: Self = Self { recent_bytes_max: 0, log_pages_due: 1_000 };
+}
+
 /// Opens the store in the data directory, and takes its lock. A new one is created.
 pub(crate) fn open(
     data: &Path,
     now: Timestamp,
-    recent_bytes_max: u64,
+    sizes: Sizes,
     on_group: OnGroup,
 ) -> Result<Arc<Engine>, OpenError> {
+    let Sizes { recent_bytes_max, log_pages_due } = sizes;
     let of = data.to_owned();
     let on_fatal = Arc::new(move |reason: &str| stop_at_once(&of, reason));
-    let options = Options { now, recent_bytes_max, on_group, on_fatal };
+    let options = Options { now, recent_bytes_max, log_pages_due, on_group, on_fatal };
     SqliteStore::open(data, options).map(Arc::new)
 }
 

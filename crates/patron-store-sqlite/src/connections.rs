@@ -29,8 +29,13 @@ const READER_CACHE: i64 = -8 * 1_024;
 /// Connections that are kept while nobody reads. More are opened when more callers read at once.
 const IDLE_MAX: usize = 16;
 
-/// Opens the connection that writes. `pages_max` limits the file's size.
-pub(crate) fn open_writer(file: &Path, pages_max: Option<u32>) -> Result<Connection, OpenError> {
+/// Opens the connection that writes. The log is moved into the file whenever it has `log_pages_due`
+/// pages; `pages_max` limits the file's size.
+pub(crate) fn open_writer(
+    file: &Path,
+    log_pages_due: u32,
+    pages_max: Option<u32>,
+) -> Result<Connection, OpenError> {
     let connection =
         Connection::open_with_flags(file, OpenFlags::SQLITE_OPEN_READ_WRITE | COMMON_FLAGS)?;
     connection.busy_timeout(BUSY_TIMEOUT)?;
@@ -46,6 +51,7 @@ pub(crate) fn open_writer(file: &Path, pages_max: Option<u32>) -> Result<Connect
     set("foreign_keys", "ON")?;
     // What is deleted is overwritten: a destroyed key must not be found in a free page.
     set("secure_delete", "ON")?;
+    connection.pragma_update(None, "wal_autocheckpoint", log_pages_due)?;
     // The log shrinks again after a burst.
     set("journal_size_limit", "67108864")?;
     if let Some(pages) = pages_max {
@@ -55,21 +61,13 @@ pub(crate) fn open_writer(file: &Path, pages_max: Option<u32>) -> Result<Connect
     Ok(connection)
 }
 
-/// Opens the connection that moves the log into the file.
-pub(crate) fn open_checkpointer(file: &Path) -> rusqlite::Result<Connection> {
-    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | COMMON_FLAGS;
-    let connection = Connection::open_with_flags(file, flags)?;
-    connection.busy_timeout(BUSY_TIMEOUT)?;
-    // The log is on disk before a page of it gets into the file, and the file before the log starts anew.
-    connection.pragma_update(None, "synchronous", "FULL")?;
-    Ok(connection)
-}
-
 /// Moves the log that a process left behind into the database, so that nothing is ever added to it. Its
 /// sync may have failed, after which Linux takes its pages for written, and a sync of what is added
 /// would not write them either. Into the database they are written anew.
-pub(crate) fn settle(connection: &Connection) -> rusqlite::Result<()> {
-    connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
+pub(crate) fn settle(connection: &Connection) -> Result<(), OpenError> {
+    let is_busy: bool =
+        connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
+    if is_busy { Err(OpenError::LogInUse) } else { Ok(()) }
 }
 
 /// A connection has one user at a time, so SQLite's own lock around it is not needed.

@@ -7,7 +7,6 @@
 //! Neither needs an asynchronous runtime.
 
 mod apply;
-mod checkpoints;
 mod connections;
 mod errors;
 mod groups;
@@ -69,6 +68,8 @@ pub struct Options {
     pub now: Timestamp,
     /// About how many bytes of customers that were read lately are kept in memory, still sealed.
     pub recent_bytes_max: u64,
+    /// Pages of 4 KiB in the write-ahead log before they are moved into the database file.
+    pub log_pages_due: u32,
     /// Called on the writer's thread after each commit.
     pub on_group: OnGroup,
     /// Called on the writer's thread when it cannot go on.
@@ -105,7 +106,7 @@ impl SqliteStore {
         options: Options,
         pages_max: Option<u32>,
     ) -> Result<Self, OpenError> {
-        let Options { now, recent_bytes_max, on_group, on_fatal } = options;
+        let Options { now, recent_bytes_max, log_pages_due, on_group, on_fatal } = options;
         let lock = DirectoryLock::take(directory)?;
         let file = Self::database_file(directory);
         lock.refuse_without_database(&file)?;
@@ -113,9 +114,9 @@ impl SqliteStore {
         // The file is made before SQLite opens it, so that nobody else can ever read it: its log and
         // shared memory take over its mode.
         drop(lock::open_private(&file).map_err(OpenError::at(&file))?);
-        let mut connection = connections::open_writer(&file, pages_max)?;
-        migrations::migrate(&mut connection, now)?;
+        let mut connection = connections::open_writer(&file, log_pages_due, pages_max)?;
         connections::settle(&connection)?;
+        migrations::migrate(&mut connection, now)?;
         lock.remember_database().map_err(OpenError::at(directory))?;
         lock::sync_directory(directory).map_err(OpenError::at(directory))?;
         let listeners = Listeners { on_group, on_fatal };

@@ -53,10 +53,16 @@ pub enum OpenError {
     /// The log that a killed process left has a hole, behind which something acknowledged stands.
     #[error(
         "{} was damaged after it was written, and what it holds cannot be read in full: restore a \
-         backup, or move that file away to go on without the writes in it",
+         backup; the database without it may be of several moments at once",
         .0.display()
     )]
     DamagedLog(PathBuf),
+    /// The log that a killed process left cannot be moved into the database.
+    #[error(
+        "another program is reading patron.db in the data directory, so that what a killed process \
+         left cannot be taken over: end that program first"
+    )]
+    LogInUse,
     /// There was a database, and there is none.
     #[error(
         "{} was there before and is gone or empty: restore a backup, or give Patron a new directory \

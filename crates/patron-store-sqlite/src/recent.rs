@@ -47,7 +47,8 @@ impl Recent {
         let items = usize::try_from(bytes_max).unwrap_or(usize::MAX) / typical;
         Self {
             customers: Cache::with_weighter(items, bytes_max, Bytes),
-            names: Cache::new(items),
+            // Most are read by one of their names, some by two.
+            names: Cache::new(items.saturating_mul(2)),
             stamps: (0..BUCKETS).map(|_| Mutex::new(GroupNumber::NONE)).collect(),
         }
     }

@@ -10,7 +10,6 @@ use patron::store::StoreError;
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
-use crate::checkpoints::Checkpoints;
 use crate::errors::{NotAnswering, commit_certainly_failed, is_refusal};
 use crate::views::Views;
 use crate::{OnFatal, OnGroup};
@@ -48,16 +47,14 @@ pub(crate) enum Moves {
 impl Writer {
     /// Starts the thread, which owns `connection` from now on.
     pub(crate) fn start(
-        mut connection: Connection,
+        connection: Connection,
         views: Arc<Views>,
         listeners: Listeners,
     ) -> std::io::Result<Self> {
         let (queue, waiting) = mpsc::channel(QUEUE_MAX);
         let is_stopped = Arc::new(AtomicBool::new(false));
-        let checkpoints = Checkpoints::of(&mut connection, views.file().to_owned())?;
-        let is_stopped_too = Arc::clone(&is_stopped);
         let committer =
-            Committer { connection, checkpoints, views, listeners, is_stopped: is_stopped_too };
+            Committer { connection, views, listeners, is_stopped: Arc::clone(&is_stopped) };
         let thread = thread::Builder::new()
             .name("patron-writer".to_owned())
             .spawn(move || committer.serve(waiting))?;
@@ -187,7 +184,6 @@ where
 /// The writer's own side: what lives on its thread.
 struct Committer {
     connection: Connection,
-    checkpoints: Checkpoints,
     views: Arc<Views>,
     listeners: Listeners,
     is_stopped: Arc<AtomicBool>,
@@ -207,7 +203,7 @@ impl Drop for Committer {
 }
 
 impl Committer {
-    fn serve(mut self, mut waiting: mpsc::Receiver<Box<dyn Write>>) {
+    fn serve(self, mut waiting: mpsc::Receiver<Box<dyn Write>>) {
         while let Some(first) = waiting.blocking_recv() {
             let mut group = vec![first];
             while group.len() < GROUP_MAX
@@ -216,11 +212,7 @@ impl Committer {
                 group.push(next);
             }
             self.commit_group(group);
-            if !self.is_stopped.load(Ordering::Acquire) {
-                self.checkpoints.between_groups(&self.connection);
-            }
         }
-        self.checkpoints.end();
         // Leaves a single file behind. What a reader holds up stays in the log, which is as safe.
         self.views.close();
         let _ = self.connection.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)");

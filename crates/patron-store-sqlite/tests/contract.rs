@@ -29,6 +29,7 @@ impl Place for Directory {
         let options = Options {
             now: Timestamp::from_ms(1),
             recent_bytes_max: self.1,
+            log_pages_due: 8_000,
             on_group: Arc::new(|_| {}),
             on_fatal: Arc::new(|reason| panic!("{reason}")),
         };

@@ -19,6 +19,7 @@ fn options() -> Options {
     Options {
         now: Timestamp::from_ms(1),
         recent_bytes_max: 1 << 20,
+        log_pages_due: 8_000,
         on_group: Arc::new(|_| {}),
         on_fatal: Arc::new(|reason| panic!("{reason}")),
     }

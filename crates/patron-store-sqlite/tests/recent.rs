@@ -34,6 +34,7 @@ fn open(directory: &tempfile::TempDir, recent_bytes_max: u64) -> SqliteStore {
     let options = Options {
         now: Timestamp::from_ms(1),
         recent_bytes_max,
+        log_pages_due: 8_000,
         on_group: Arc::new(|_| {}),
         on_fatal: Arc::new(|reason| panic!("{reason}")),
     };

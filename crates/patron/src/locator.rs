@@ -8,8 +8,9 @@ use crate::store::UniqueKey;
 /// By what a caller names a customer.
 #[derive(Debug, Clone, Copy)]
 pub enum Locator<'a> {
-    /// A public id or the merchant's reference. When one customer's reference is another's id, a text
-    /// in the form of our ids names the id, and any other the reference.
+    /// A public id or the merchant's reference. When one customer's reference is another's id, the id
+    /// wins: it is looked for first where a text has the form of our ids. All ids have; customers that
+    /// came with ids of another form would have their merchant's looked for first too.
     IdOrReference(&'a str),
     /// The merchant's reference.
     Reference(&'a str),

@@ -63,6 +63,7 @@ fn walk(launch: &Launch, known: &Known) -> Chain {
     let options = Options {
         now: Timestamp::from_ms(0),
         recent_bytes_max: 0,
+        log_pages_due: 8_000,
         on_group: Arc::new(|_| {}),
         on_fatal: Arc::new(|reason| panic!("{reason}")),
     };
