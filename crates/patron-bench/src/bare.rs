@@ -205,6 +205,7 @@ fn open(file: &Path) -> rusqlite::Result<Connection> {
         ("trusted_schema", "OFF"),
         ("temp_store", "MEMORY"),
         ("cache_size", "-65536"),
+        ("cell_size_check", "ON"),
     ] {
         connection.execute_batch(&format!("PRAGMA {name} = {value}"))?;
     }

@@ -26,8 +26,9 @@ const WRITER_CACHE: i64 = -64 * 1_024;
 /// Kibibytes of pages that each reader keeps.
 const READER_CACHE: i64 = -8 * 1_024;
 
-/// Connections that are kept while nobody reads. More are opened when more callers read at once.
-const IDLE_MAX: usize = 16;
+/// Connections that are kept while nobody reads: one for each thread that reads, on all but the
+/// largest machines. More are opened when more callers read at once.
+const IDLE_MAX: usize = 64;
 
 /// Opens the connection that writes. The log is moved into the file whenever it has `log_pages_due`
 /// pages; `pages_max` limits the file's size.
@@ -137,11 +138,15 @@ impl Readers {
         };
         let quiet = groups.quiet();
         reader.look_again_unless_at(quiet).map_err(from_sqlite)?;
-        // After an error the connection is closed, and the next read opens a new one.
-        let found = read(&reader.connection)?;
+        let found = read(&reader.connection);
+        // After trouble with the file the connection is closed, and the next read opens a new one. A row
+        // that is no good says nothing about the connection.
+        if matches!(found, Err(StoreError::Unavailable(_))) {
+            return found;
+        }
         let mut idle = self.idle();
         if idle.len() >= IDLE_MAX {
-            return Ok(found);
+            return found;
         }
         // Under the lock: a group that begins now makes idle readers let go after this.
         let may_stay = quiet.is_some() && groups.quiet() == quiet;
@@ -150,7 +155,7 @@ impl Readers {
             idle.push(reader);
         }
         drop(idle);
-        Ok(found)
+        found
     }
 
     /// Idle readers let go of their snapshots: those will be out of date, and hold up the log.

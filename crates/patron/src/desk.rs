@@ -6,6 +6,7 @@ use crate::actor::{Actor, ActorKind};
 use crate::change::Change;
 use crate::clock::Timestamp;
 use crate::customer::{self, Birth, Customer, Decided, Precondition};
+use crate::entropy::Drawn;
 use crate::error::{Error, Kind};
 use crate::ids::{CustomerNumber, KeyNumber, MerchantNumber};
 use crate::keys::MerchantKeys;
@@ -84,8 +85,8 @@ impl Desk<'_> {
         }
     }
 
-    fn sealer(&self) -> Sealer<'_> {
-        Sealer { keys: self.keys(), entropy: &*self.patron.entropy, actor: &self.actor }
+    fn sealer<'s>(&'s self, entropy: &'s Drawn<'_>) -> Sealer<'s> {
+        Sealer { keys: self.keys(), entropy, actor: &self.actor }
     }
 
     /// Refuses a wish for a token that the caller may not hand out. Asked before anything is written.
@@ -153,15 +154,17 @@ impl Desk<'_> {
     ) -> Result<(Box<Customer>, Option<IssuedToken>), CreateError> {
         for _ in 0..ATTEMPTS_MAX {
             let number = self.patron.numbers.next(self.store()).await?;
+            let entropy = Drawn::from(&*self.patron.entropy);
             let birth = Birth {
                 merchant: self.merchant(),
                 number,
-                id: self.patron.ids.issue(&*self.patron.entropy, number),
+                id: self.patron.ids.issue(&entropy, number),
                 created_by: self.created_by(),
             };
             let (mut customer, changed) = customer::create(birth, profile.clone(), self.now)?;
             let (token, record) = self.make_token(number, wish).unzip();
-            let change = self.sealer().create(&customer, changed).map_err(Error::internal)?;
+            let change =
+                self.sealer(&entropy).create(&customer, changed).map_err(Error::internal)?;
             let change = change.with_token(record);
             customer.history_head = change.parts().entry.head;
             match self.apply(change).await {
@@ -205,8 +208,9 @@ impl Desk<'_> {
         match customer::update(&opened.customer, edit, precondition, self.now)? {
             Decided::Unchanged => Ok(Some(opened.customer)),
             Decided::Changed(mut after, changed) => {
-                let change =
-                    self.sealer().update(&opened, &after, changed).map_err(Error::internal)?;
+                let entropy = Drawn::from(&*self.patron.entropy);
+                let change = self.sealer(&entropy).update(&opened, &after, changed);
+                let change = change.map_err(Error::internal)?;
                 after.history_head = change.parts().entry.head;
                 match self.apply(change).await {
                     Ok(()) => Ok(Some(after)),
