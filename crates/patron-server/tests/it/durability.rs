@@ -2,8 +2,10 @@
 //!
 //! Clients load the program with changes, it is killed with SIGKILL, and started again on the same data.
 //! Then every customer is read and compared with the clients' own record, and `patron verify` walks over
-//! all histories. The data grows from round to round.
+//! all histories. The data grows from round to round. Every second installation moves its log into the
+//! database all the time, so that kills fall into that as well.
 
+mod checkpoints;
 mod keys;
 mod load;
 mod power;
@@ -15,6 +17,7 @@ use std::fs;
 use std::io::Write as _;
 use std::process::Stdio;
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use patron_testkit::chance::Chance;
@@ -25,6 +28,7 @@ use patron_testkit::together::together;
 use patron_testkit::wait::let_pass;
 use serde_json::{Value, json};
 
+use self::checkpoints::{Checkpoints, few_pages};
 use self::keys::Keys;
 use self::load::{WRITERS, Writer, shown};
 use self::power::Power;
@@ -32,7 +36,7 @@ use self::record::{Outcome, Record, Said, Shown};
 use crate::errors::is_unknown_customer;
 use crate::stage::launch;
 
-/// How many rounds share their data. Then an installation begins anew.
+/// How many rounds share their data at most. Then an installation begins anew.
 const ROUNDS_AN_INSTALLATION: usize = 20;
 
 /// When the program is killed.
@@ -54,6 +58,10 @@ struct Tally {
     kills: BTreeMap<Moment, u64>,
     /// Endings that had not yet put the log away.
     cut_short: u64,
+    /// Rounds whose process moved its log into the database while it worked.
+    checkpointed: u64,
+    /// Kills that came while it was doing so, at work or while it ended.
+    halfway: u64,
     acknowledged: u64,
     outcome: Outcome,
     customers: u64,
@@ -65,12 +73,13 @@ struct Tally {
 
 impl fmt::Display for Tally {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { kills, cut_short, acknowledged, outcome, customers, keys, verified, compared } =
-            self;
+        let Self { kills, cut_short, checkpointed, halfway, acknowledged, outcome, .. } = self;
+        let Self { customers, keys, verified, compared, .. } = self;
         let Outcome { done, not_done } = outcome;
         write!(
             f,
-            "killed {kills:?} ({cut_short} endings cut short); {acknowledged} changes acknowledged, all there; of those without an answer \
+            "killed {kills:?} ({cut_short} endings cut short); {checkpointed} rounds with checkpoints, {halfway} \
+             killed halfway through one; {acknowledged} changes acknowledged, all there; of those without an answer \
              {done} there, {not_done} not; {customers} customers, {compared} times compared; {keys} keys; {verified} \
              history entries verified"
         )
@@ -108,6 +117,11 @@ impl Installation {
         Self { launch, power: Some(power), ..Self::new(seed) }
     }
 
+    /// With checkpoints all the time, instead of hardly ever.
+    fn with_checkpoints(self, pages: &str) -> Self {
+        Self { launch: self.launch.with("--checkpoint-pages").with(pages), ..self }
+    }
+
     /// After a process has ended, in whichever way.
     fn cut_power(&mut self) {
         if let Some(power) = &self.power {
@@ -138,8 +152,15 @@ impl Installation {
     }
 
     /// Loads the program until it is killed. Whatever clients send is taken down.
-    fn load(&mut self, mut server: Server, moment: Moment) -> Result<u64, String> {
-        let (work, end) = (self.some_ms(400), self.some_ms(60));
+    fn load(
+        &mut self,
+        mut server: Server,
+        moment: Moment,
+        tally: &mut Tally,
+    ) -> Result<(), String> {
+        let (work, end) = (self.some_ms(400), self.some_ms(30));
+        let checkpoints = Checkpoints::since_now(self.launch.data());
+        let had_one = AtomicBool::new(false);
         let address = server.address();
         let (record, round, seed) = (&self.record, self.round, self.seed);
         let server = Mutex::new(&mut server);
@@ -153,6 +174,8 @@ impl Installation {
                 }
                 let mut server = server.lock().unwrap();
                 let_pass(work);
+                // Before it ends, since every ending moves the log.
+                had_one.store(checkpoints.had_one(), Ordering::Relaxed);
                 if moment == Moment::Ending {
                     server.ask_to_end();
                     let_pass(end);
@@ -161,14 +184,15 @@ impl Installation {
                 Vec::new()
             },
         );
-        let mut acknowledged = 0;
+        tally.checkpointed += u64::from(had_one.into_inner());
+        tally.halfway += u64::from(checkpoints.is_halfway());
         for said in heard.into_iter().flatten() {
             if let Said::Acknowledged { .. } = said {
-                acknowledged += 1;
+                tally.acknowledged += 1;
             }
             self.record.note(said)?;
         }
-        Ok(acknowledged)
+        Ok(())
     }
 
     /// Compares everything that the server shows with the record.
@@ -217,7 +241,7 @@ impl Installation {
         if self.chance.below(4) == 0 {
             self.keys.change(&server, &mut self.chance);
         }
-        tally.acknowledged += self.load(server, moment)?;
+        self.load(server, moment, tally)?;
         *tally.kills.entry(moment).or_default() += 1;
         if moment == Moment::Ending && self.launch.data().join("patron.db-wal").exists() {
             tally.cut_short += 1;
@@ -288,8 +312,13 @@ fn tell(text: &str) {
 fn go_rounds(count: usize, moments: &[Moment], install: fn(u64) -> Installation, seed: u64) {
     let mut tally = Tally::default();
     let mut begun = 0;
-    while begun < count {
+    // Two at least: one without checkpoints, one with them.
+    let rounds_each = ROUNDS_AN_INSTALLATION.min(count.div_ceil(2));
+    for number in 0..count.div_ceil(rounds_each) {
         let mut installation = install(seed + u64::try_from(begun).unwrap());
+        if number % 2 == 1 {
+            installation = installation.with_checkpoints(few_pages(number / 2));
+        }
         // Founding is a start like any other.
         if moments.contains(&Moment::Starting) {
             for _ in 0..installation.chance.below(4) {
@@ -297,7 +326,7 @@ fn go_rounds(count: usize, moments: &[Moment], install: fn(u64) -> Installation,
                 *tally.kills.entry(Moment::Starting).or_default() += 1;
             }
         }
-        for _ in 0..ROUNDS_AN_INSTALLATION.min(count - begun) {
+        for _ in 0..rounds_each.min(count - begun) {
             let moment = installation.chance.pick(moments);
             begun += 1;
             if let Err(problem) = installation.go_round(moment, &mut tally) {
@@ -310,6 +339,11 @@ fn go_rounds(count: usize, moments: &[Moment], install: fn(u64) -> Installation,
         tell(&format!("{begun} of {count} rounds (seed {seed}): {tally}"));
     }
     assert!(tally.acknowledged > 0, "nothing was acknowledged, so nothing was tried: {tally}");
+    assert!(tally.outcome.not_done > 0, "no change was interrupted: {tally}");
+    assert!(tally.checkpointed > 0, "there was no checkpoint: {tally}");
+    if moments == [Moment::Ending] {
+        assert!(tally.cut_short > 0, "no ending was cut short: {tally}");
+    }
 }
 
 #[test]
