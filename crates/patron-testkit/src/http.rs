@@ -254,6 +254,21 @@ impl Connection {
         self.next_reply(false)
     }
 
+    /// Whether an answer, or its beginning, is there. Does not wait for one.
+    ///
+    /// # Panics
+    /// When the connection is broken.
+    pub fn is_answered(&self) -> bool {
+        self.stream.set_nonblocking(true).unwrap();
+        let peeked = self.stream.peek(&mut [0]);
+        self.stream.set_nonblocking(false).unwrap();
+        match peeked {
+            Ok(length) => length > 0,
+            Err(error) if error.kind() == ErrorKind::WouldBlock => false,
+            Err(error) => panic!("no answer: {error}"),
+        }
+    }
+
     /// Says that nothing more will be sent.
     ///
     /// # Panics

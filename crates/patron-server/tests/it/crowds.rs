@@ -21,8 +21,8 @@ const IDLE: usize = 10_000;
 /// What this process needs beside them.
 const BESIDE: u64 = 256;
 
-/// How long they may be idle. Opening them takes a fraction of it.
-const IDLE_TIME_MAX_MS: &str = "12000";
+/// How long they may be idle: many times what opening them takes, on the busiest machine.
+const IDLE_TIME_MAX_MS: &str = "30000";
 
 /// Lets this process open as many files as the crowd needs.
 fn make_room() {
@@ -53,11 +53,11 @@ fn memory_kib(server: &Server) -> usize {
     line.unwrap().trim().trim_end_matches(" kB").parse().unwrap()
 }
 
-/// The median time of some requests on one connection.
+/// The median time of many requests on one connection, which a machine that is busy at times leaves alone.
 fn latency(server: &Server) -> Duration {
     let mut connection = Connection::open(server);
     let call = Call::get(JON).basic(SANDBOX_KEY);
-    let mut times: Vec<Duration> = (0..300)
+    let mut times: Vec<Duration> = (0..2_000)
         .map(|_| {
             let (reply, time) = timed(|| connection.send(&call));
             assert_eq!(reply.status, 200);
@@ -91,8 +91,9 @@ fn ten_thousand_idle_connections_cost_memory_and_nothing_else() {
     let crowded = latency(server);
     let figures = format!("{bytes_each} bytes a connection; {alone:?} became {crowded:?}");
     assert!(bytes_each < 32 * 1024, "{figures}");
+    // A walk over all of them for each request would take far longer.
     assert!(crowded < alone * 5 + Duration::from_millis(20), "{figures}");
-    until("all are let go", Duration::from_secs(90), || {
+    until("all are let go", Duration::from_secs(120), || {
         (open_connections(server) == 1).then_some(())
     });
     drop(held);
@@ -120,6 +121,17 @@ fn one_client_too_many_waits_until_an_idle_one_is_let_go() {
     stage.holds();
 }
 
+/// How often a full queue of anybody's made the system drop a client that came.
+fn turned_away() -> [u64; 2] {
+    let all = fs::read_to_string("/proc/net/netstat").unwrap();
+    let mut lines = all.lines().filter_map(|line| line.strip_prefix("TcpExt: "));
+    let (names, counts) = (lines.next().unwrap(), lines.next().unwrap());
+    ["ListenOverflows", "ListenDrops"].map(|wanted| {
+        let mut counted = names.split(' ').zip(counts.split(' '));
+        counted.find(|(name, _)| *name == wanted).unwrap().1.parse().unwrap()
+    })
+}
+
 /// A queue that is full makes the system drop what comes, so that clients come again after a second or more.
 #[test]
 fn a_thousand_clients_that_come_at_once_find_room_in_the_queue() {
@@ -128,13 +140,20 @@ fn a_thousand_clients_that_come_at_once_find_room_in_the_queue() {
     let call = Call::get(JON).basic(SANDBOX_KEY);
     assert_eq!(first.send(&call).status, 200);
     let address = stage.server().address();
+    let before = turned_away();
+    let mut longest = Duration::ZERO;
     let waiting: Vec<TcpStream> = (0..1_000)
-        .map(|number| {
+        .map(|_| {
             let (stream, time) = timed(|| TcpStream::connect(address).unwrap());
-            assert!(time < Duration::from_millis(900), "{number} waited {time:?}");
+            longest = longest.max(time);
             stream
         })
         .collect();
+    // A client that is dropped comes again a second later. On a busy machine one may wait as long without
+    // having been dropped, and those that were dropped may have been another program's: not both.
+    let counts = (before, turned_away());
+    let is_dropped = longest > Duration::from_millis(900) && counts.0 != counts.1;
+    assert!(!is_dropped, "one waited {longest:?}; (overflows, drops) were {counts:?}");
     assert_eq!(first.send(&call).status, 200);
     drop((waiting, first));
     stage.holds();

@@ -120,15 +120,15 @@ fn spoiled_heads_do_no_harm() {
              Content-Length: 21\r\nConnection: close\r\n\r\n{{\"mobile_number\":\"1\"}}"
             )
         });
-    for number in 0..rounds(8_000, 250_000) {
+    for _ in 0..rounds(8_000, 250_000) {
         let head = &heads[chance.below(heads.len())];
         let sent = spoiled(&mut chance, head.as_bytes());
         let shown = String::from_utf8_lossy(&sent).into_owned();
         let replies = stage.exchange(&sent);
         if replies.iter().any(|reply| reply.status == 200) {
-            // It was spoiled into another good one.
+            // It was spoiled into another good one. Nothing before it was, as was seen each time.
             stage.look_again();
-        } else if number % COMPARED_EVERY == 0 {
+        } else {
             stage.is_unchanged();
         }
         for reply in replies {

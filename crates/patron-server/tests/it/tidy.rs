@@ -67,12 +67,21 @@ fn sources_below(directory: &Path, found: &mut Vec<PathBuf>) {
     }
 }
 
-/// All Rust files of a crate, or of all crates, with their text.
+/// All Rust files of a crate, with their text.
 fn sources(of: &str) -> Vec<(String, String)> {
+    sources_in(&format!("crates/{of}"))
+}
+
+/// All Rust files of all crates, and of the fuzzer, which is a workspace of its own.
+fn all_sources() -> Vec<(String, String)> {
+    ["crates", "fuzz/src", "fuzz/fuzz_targets"].into_iter().flat_map(sources_in).collect()
+}
+
+fn sources_in(directory: &str) -> Vec<(String, String)> {
     let mut found = Vec::new();
-    sources_below(&root().join("crates").join(of), &mut found);
+    sources_below(&root().join(directory), &mut found);
     found.sort();
-    assert!(!found.is_empty(), "there are no sources below crates/{of}");
+    assert!(!found.is_empty(), "there are no sources below {directory}");
     found
         .into_iter()
         .map(|path| {
@@ -88,7 +97,7 @@ fn fails(problems: &[String], rule: &str) {
 
 #[test]
 fn the_first_line_of_each_file_says_what_lives_there() {
-    let problems: Vec<_> = sources("")
+    let problems: Vec<_> = all_sources()
         .into_iter()
         .filter(|(_, text)| {
             let first = text.lines().next().unwrap_or_default();
@@ -103,7 +112,7 @@ const LINES_MAX: usize = 500;
 
 #[test]
 fn no_file_is_longer_than_one_can_hold_in_mind() {
-    let problems: Vec<_> = sources("")
+    let problems: Vec<_> = all_sources()
         .into_iter()
         .map(|(name, text)| (name, text.lines().count()))
         .filter(|(_, lines)| *lines > LINES_MAX)
@@ -153,7 +162,7 @@ const EMPTY_NAMES: [&str; 9] =
 
 #[test]
 fn no_file_has_an_empty_name() {
-    let problems: Vec<_> = sources("")
+    let problems: Vec<_> = all_sources()
         .into_iter()
         .map(|(name, _)| name)
         .filter(|name| {
@@ -168,7 +177,7 @@ fn no_file_has_an_empty_name() {
 fn no_test_is_switched_off() {
     // Put together, so that this file does not find itself.
     let marks = [concat!("#[", "ignore"), concat!("#[", "should_panic")];
-    let problems: Vec<_> = sources("")
+    let problems: Vec<_> = all_sources()
         .into_iter()
         .filter(|(_, text)| marks.iter().any(|mark| text.contains(mark)))
         .map(|(name, _)| name)

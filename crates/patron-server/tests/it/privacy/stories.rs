@@ -107,6 +107,8 @@ pub(super) struct World {
 /// A request, not yet put together.
 #[derive(Clone)]
 pub(super) struct Story {
+    /// What happens in it.
+    pub(super) title: &'static str,
     pub(super) method: &'static str,
     pub(super) path: &'static str,
     form: String,
@@ -130,7 +132,8 @@ pub(super) fn successes(world: &World) -> Vec<Story> {
     let [_, rest @ ..] = PROFILE;
     let reference = Some(canaries(FieldName::ObjectReferenceId)[0].to_owned());
     let wish = format!("{}=true", FieldName::GetClientAuthToken.text());
-    let story = |method, path, name, form: String| Story {
+    let story = |title, method, path, name, form: String| Story {
+        title,
         method,
         path,
         form,
@@ -142,14 +145,14 @@ pub(super) fn successes(world: &World) -> Vec<Story> {
     let all = format!("{}&{wish}", form(&PROFILE, 0));
     let other = Some(canaries(FieldName::ObjectReferenceId)[1].to_owned());
     vec![
-        story("POST", "/customers", None, all),
-        story("GET", "/customers", None, String::new()),
-        story("GET", "/customers/{id}", reference.clone(), String::new()),
-        story("POST", "/customers/{id}", reference.clone(), form(&rest, 1)),
-        story("POST", "/v2/customers", None, form(&PROFILE, 0)),
-        story("POST", "/v2/customers", None, form(&PROFILE, 1)),
-        story("POST", second, reference, format!("{}&update=true", form(&rest, 0))),
-        story("POST", second, other, format!("{}&{wish}", form(&rest, 1))),
+        story("create", "POST", "/customers", None, all),
+        story("list", "GET", "/customers", None, String::new()),
+        story("read", "GET", "/customers/{id}", reference.clone(), String::new()),
+        story("update", "POST", "/customers/{id}", reference.clone(), form(&rest, 1)),
+        story("get or create", "POST", "/v2/customers", None, form(&PROFILE, 0)),
+        story("create another", "POST", "/v2/customers", None, form(&PROFILE, 1)),
+        story("update back", "POST", second, reference, format!("{}&update=true", form(&rest, 0))),
+        story("create as update", "POST", second, other, format!("{}&{wish}", form(&rest, 1))),
     ]
 }
 
