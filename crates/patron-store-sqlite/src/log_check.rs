@@ -42,9 +42,10 @@ pub(crate) fn refuse_damaged_log(database: &Path) -> Result<(), OpenError> {
 struct Frame {
     ends_commit: bool,
     salts: (u32, u32),
-    /// What the frame says that the sum is, including all before it.
-    sum: Sum,
-    /// Whether it is, if the frame before it says the truth.
+    /// What the sum may be, including all before it: what the frame says, and what it comes to. One
+    /// of the two is still right where the frame's own words about it, or the rest, was damaged.
+    sums: [Sum; 2],
+    /// Whether they are the same, if the frame before it tells the truth in one of its two.
     fits: bool,
 }
 
@@ -65,11 +66,11 @@ fn is_whole(mut log: impl Read) -> io::Result<bool> {
     let page_size = if PAGE_SIZES.contains(&page_size) && header_fits { page_size } else { 4_096 };
     let mut is_read = header_fits;
     let mut follows_commit = false;
-    let mut before = (sum_1, sum_2);
+    let mut before = [(sum_1, sum_2), add((0, 0), summed, word)];
     let mut buffer = vec![0; FRAME_HEADER + page_size];
     while fill(&mut log, &mut buffer)? {
         let frame = read_frame(&buffer, before, word);
-        before = frame.sum;
+        before = frame.sums;
         let is_own = frame.fits && (!header_fits || frame.salts == (salt_1, salt_2));
         is_read = is_read && is_own;
         // Frames of an older log stand behind the end of this one; they have other salts.
@@ -77,22 +78,27 @@ fn is_whole(mut log: impl Read) -> io::Result<bool> {
             if is_own && follows_commit {
                 return Ok(false);
             }
-            // The first frame that does not fit may be the end of a commit itself.
-            follows_commit = frame.ends_commit && (!header_fits || frame.salts == (salt_1, salt_2));
+            // The first frame that does not fit may be the end of a commit itself. Its salts do not
+            // matter: if the next one fits it, they were written one after the other.
+            follows_commit = frame.ends_commit;
         }
     }
     Ok(true)
 }
 
-fn read_frame(buffer: &[u8], before: Sum, word: fn([u8; 4]) -> u32) -> Frame {
+fn read_frame(buffer: &[u8], before: [Sum; 2], word: fn([u8; 4]) -> u32) -> Frame {
     let (header, page) = buffer.split_at_checked(FRAME_HEADER).unwrap_or_default();
     let [_, pages, salt_1, salt_2, sum_1, sum_2] = words(header, u32::from_be_bytes);
-    let sum = add(add(before, header.get(..8).unwrap_or_default(), word), page, word);
+    let after = |before| add(add(before, header.get(..8).unwrap_or_default(), word), page, word);
+    let said = (sum_1, sum_2);
+    let [one, other] = before;
+    let comes_to = after(one);
+    let or_to = if one == other { comes_to } else { after(other) };
     Frame {
         ends_commit: pages != 0,
         salts: (salt_1, salt_2),
-        sum: (sum_1, sum_2),
-        fits: sum == (sum_1, sum_2),
+        sums: [said, comes_to],
+        fits: comes_to == said || or_to == said,
     }
 }
 
