@@ -8,6 +8,7 @@ mod full_disk;
 mod installation;
 
 mod ledger;
+mod logs;
 mod mounted;
 mod pages;
 mod read_only;
@@ -48,8 +49,31 @@ fn is_our_fault(reply: &Reply, status: u16) {
     assert_eq!(body, expected);
 }
 
+/// What a sentence may tell people to do, each a part of one that the program says.
+const ADVICE: [&str; 19] = [
+    "chmod 600",
+    "check the directory and its mode",
+    "check the disk and its free space",
+    "check the path and the disk",
+    "correct --data",
+    "correct --root-key-file",
+    "end that program first",
+    "give Patron a directory of its own",
+    "give Patron another directory",
+    "give that one with --root-key-file",
+    "give the user that runs Patron the right to",
+    "it must be 64 hex digits",
+    "look at the system's log",
+    "make the directory writable",
+    "restore a backup",
+    "run `patron doctor`",
+    "start that version",
+    "start the version of Patron that made it",
+    "stop that one",
+];
+
 /// The last sentence of a program that did not start or did not do what it was told: it names the
-/// data directory, and nothing of it is the program's inside.
+/// data directory and says what to do, and nothing of it is the program's inside.
 #[track_caller]
 fn sentence(launch: &Launch, outcome: &Outcome) -> String {
     assert_eq!(outcome.stdout, "", "nothing was promised");
@@ -64,12 +88,16 @@ fn sentence_in(launch: &Launch, said: &str) -> String {
     let sentence = sentences[0];
     assert!(sentence.contains(&launch.data().display().to_string()), "it names no path: {said}");
     assert!(!said.contains("panicked"), "{said}");
-    assert!(sentence.contains(':'), "it says what to do: {said}");
+    let says_what_to_do = ADVICE.iter().any(|advice| sentence.contains(advice));
+    assert!(says_what_to_do, "it does not say what to do: {said}");
     sentence.to_owned()
 }
 
-/// Why it does not start.
+/// It does not start, and says why in these words, among them what to do.
 #[track_caller]
-fn refusal(launch: &Launch) -> String {
-    sentence(launch, &launch.try_start().unwrap_err())
+fn refusal(launch: &Launch, words: &[&str]) {
+    let said = sentence(launch, &launch.try_start().unwrap_err());
+    for expected in words {
+        assert!(said.contains(expected), "no {expected:?} in: {said}");
+    }
 }
