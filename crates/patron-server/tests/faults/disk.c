@@ -6,15 +6,17 @@
  *
  *     CALL FAULT SUFFIX SKIP TIMES
  *
- *   CALL    fsync, write, read, truncate, create (opening for writing), open (opening at all), or
- *           change: whatever needs more than reading
- *   FAULT   EIO, ENOSPC, EROFS, EMFILE; SHORT: half of it is done; WAIT: as long as the rule stands
+ *   CALL    fsync, write, read, truncate (a file's length, fallocate included), name (rename,
+ *           unlink, mkdir, rmdir), create (opening for writing), open (opening at all), or change:
+ *           whatever needs more than reading
+ *   FAULT   EIO, ENOSPC, EROFS, EMFILE; SHORT: half of it is done, if it is about more
+ *           than a byte; WAIT: as long as the rule stands
  *   SUFFIX  how the file's path ends, or * for any
  *   SKIP    how many such calls succeed before
  *   TIMES   how many fail then; 0 for all
  *
  * FAULTY_DISK_LOG      gets a line for each call that the rule is about: the call, the path, and
- *                      "failed" where it did
+ *                      "failed", "cut short" or "waits" where it does
  *
  * Everything goes to the kernel by syscall(), so that nothing here calls itself. */
 #define _GNU_SOURCE
@@ -98,8 +100,15 @@ static int means(const char *which, const char *call) {
   return strcmp(which, "change") == 0 && !only_reads;
 }
 
-/* What is to become of this call. On FAILED, errno says why. */
-static enum fault judge(const char *call, const char *path) {
+/* What to note of a call that is hit. */
+static const char *outcome_of(const char *fault) {
+  if (strcmp(fault, "WAIT") == 0) return " waits";
+  if (strcmp(fault, "SHORT") == 0) return " cut short";
+  return " failed";
+}
+
+/* What is to become of this call about so many bytes. On FAILED, errno says why. */
+static enum fault judge(const char *call, const char *path, size_t count) {
   if (!is_of_the_data(path)) return NONE;
   char rule[TEXT_MAX], which[16], fault[16], suffix[64];
   long skip, times;
@@ -113,9 +122,10 @@ static enum fault judge(const char *call, const char *path) {
   int is_whole = sscanf(rule, "%15s %15s %63s %ld %ld", which, fault, suffix, &skip, &times) == 5;
   int is_meant = is_whole && means(which, call);
   is_meant = is_meant && (strcmp(suffix, "*") == 0 || ends_with(path, suffix));
+  is_meant = is_meant && (count > 1 || strcmp(fault, "SHORT") != 0);
   long number = is_meant ? seen++ : 0;
   int is_hit = is_meant && number >= skip && (times == 0 || number < skip + times);
-  if (is_meant) note(call, path, is_hit ? " failed" : "");
+  if (is_meant) note(call, path, is_hit ? outcome_of(fault) : "");
   pthread_mutex_unlock(&lock);
   errno = kept;
   if (!is_hit) return NONE;
@@ -128,7 +138,7 @@ static enum fault judge(const char *call, const char *path) {
   return FAILED;
 }
 
-static enum fault judge_fd(const char *call, int fd) {
+static enum fault judge_fd(const char *call, int fd, size_t count) {
   char link[64], path[PATH_MAX_HERE];
   int kept = errno;
   snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
@@ -136,7 +146,7 @@ static enum fault judge_fd(const char *call, int fd) {
   errno = kept;
   if (length <= 0) return NONE;
   path[length] = 0;
-  return judge(call, path);
+  return judge(call, path, count);
 }
 
 static size_t part(enum fault fault, size_t count) {
@@ -144,26 +154,68 @@ static size_t part(enum fault fault, size_t count) {
 }
 
 int fsync(int fd) {
-  return judge_fd("fsync", fd) == FAILED ? -1 : (int)syscall(SYS_fsync, fd);
+  return judge_fd("fsync", fd, 0) == FAILED ? -1 : (int)syscall(SYS_fsync, fd);
 }
 
 int fdatasync(int fd) {
-  return judge_fd("fsync", fd) == FAILED ? -1 : (int)syscall(SYS_fdatasync, fd);
+  return judge_fd("fsync", fd, 0) == FAILED ? -1 : (int)syscall(SYS_fdatasync, fd);
 }
 
 int ftruncate(int fd, off_t length) {
-  return judge_fd("truncate", fd) == FAILED ? -1 : (int)syscall(SYS_ftruncate, fd, length);
+  return judge_fd("truncate", fd, 0) == FAILED ? -1 : (int)syscall(SYS_ftruncate, fd, length);
 }
 
 int ftruncate64(int fd, off64_t length) { return ftruncate(fd, length); }
 
+int fallocate(int fd, int mode, off_t offset, off_t length) {
+  if (judge_fd("truncate", fd, 0) == FAILED) return -1;
+  return (int)syscall(SYS_fallocate, fd, mode, offset, length);
+}
+
+int fallocate64(int fd, int mode, off64_t offset, off64_t length) {
+  return fallocate(fd, mode, offset, length);
+}
+
+/* These two return what the others leave in errno. */
+int posix_fallocate(int fd, off_t offset, off_t length) {
+  return fallocate(fd, 0, offset, length) == 0 ? 0 : errno;
+}
+
+int posix_fallocate64(int fd, off64_t offset, off64_t length) {
+  return posix_fallocate(fd, offset, length);
+}
+
+/* Names are given in full by who is tested, so that no directory need be asked for its path. */
+int renameat(int from_in, const char *from, int to_in, const char *to) {
+  if (judge("name", to, 0) == FAILED) return -1;
+  return (int)syscall(SYS_renameat2, from_in, from, to_in, to, 0);
+}
+
+int rename(const char *from, const char *to) { return renameat(AT_FDCWD, from, AT_FDCWD, to); }
+
+int unlinkat(int directory, const char *path, int flags) {
+  if (judge("name", path, 0) == FAILED) return -1;
+  return (int)syscall(SYS_unlinkat, directory, path, flags);
+}
+
+int unlink(const char *path) { return unlinkat(AT_FDCWD, path, 0); }
+
+int rmdir(const char *path) { return unlinkat(AT_FDCWD, path, AT_REMOVEDIR); }
+
+int mkdirat(int directory, const char *path, mode_t mode) {
+  if (judge("name", path, 0) == FAILED) return -1;
+  return (int)syscall(SYS_mkdirat, directory, path, mode);
+}
+
+int mkdir(const char *path, mode_t mode) { return mkdirat(AT_FDCWD, path, mode); }
+
 ssize_t write(int fd, const void *from, size_t count) {
-  enum fault fault = judge_fd("write", fd);
+  enum fault fault = judge_fd("write", fd, count);
   return fault == FAILED ? -1 : syscall(SYS_write, fd, from, part(fault, count));
 }
 
 ssize_t pwrite(int fd, const void *from, size_t count, off_t offset) {
-  enum fault fault = judge_fd("write", fd);
+  enum fault fault = judge_fd("write", fd, count);
   return fault == FAILED ? -1 : syscall(SYS_pwrite64, fd, from, part(fault, count), offset);
 }
 
@@ -172,16 +224,20 @@ ssize_t pwrite64(int fd, const void *from, size_t count, off64_t offset) {
 }
 
 ssize_t writev(int fd, const struct iovec *from, int count) {
-  return judge_fd("write", fd) == FAILED ? -1 : syscall(SYS_writev, fd, from, count);
+  size_t first = count > 0 ? from[0].iov_len : 0;
+  enum fault fault = judge_fd("write", fd, first);
+  if (fault == SHORT_COUNT && first > 1)
+    return syscall(SYS_write, fd, from[0].iov_base, part(fault, first));
+  return fault == FAILED ? -1 : syscall(SYS_writev, fd, from, count);
 }
 
 ssize_t read(int fd, void *into, size_t count) {
-  enum fault fault = judge_fd("read", fd);
+  enum fault fault = judge_fd("read", fd, count);
   return fault == FAILED ? -1 : syscall(SYS_read, fd, into, part(fault, count));
 }
 
 ssize_t pread(int fd, void *into, size_t count, off_t offset) {
-  enum fault fault = judge_fd("read", fd);
+  enum fault fault = judge_fd("read", fd, count);
   return fault == FAILED ? -1 : syscall(SYS_pread64, fd, into, part(fault, count), offset);
 }
 
@@ -191,7 +247,7 @@ ssize_t pread64(int fd, void *into, size_t count, off64_t offset) {
 
 static int opened(int directory, const char *path, int flags, mode_t mode) {
   int writes = (flags & O_ACCMODE) != O_RDONLY || (flags & O_CREAT);
-  if (judge(writes ? "create" : "open", path) == FAILED) return -1;
+  if (judge(writes ? "create" : "open", path, 0) == FAILED) return -1;
   return (int)syscall(SYS_openat, directory, path, flags, mode);
 }
 

@@ -50,10 +50,11 @@ fn is_our_fault(reply: &Reply, status: u16) {
 }
 
 /// What a sentence may tell people to do, each a part of one that the program says.
-const ADVICE: [&str; 19] = [
+const ADVICE: [&str; 20] = [
     "chmod 600",
     "check the directory and its mode",
     "check the disk and its free space",
+    "check the disk, then start again",
     "check the path and the disk",
     "correct --data",
     "correct --root-key-file",

@@ -62,8 +62,8 @@ impl Disk {
         log.lines().map(str::to_owned).collect()
     }
 
-    /// Whether a call was failed.
+    /// Whether a call was failed, or done by half.
     pub(super) fn has_failed(&self) -> bool {
-        self.calls().iter().any(|call| call.ends_with(" failed"))
+        self.calls().iter().any(|call| call.ends_with(" failed") || call.ends_with(" cut short"))
     }
 }
