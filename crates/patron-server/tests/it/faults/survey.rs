@@ -23,10 +23,12 @@ pub(super) struct Installation {
 /// What an installation answered that was not the right answer.
 #[derive(Debug, Default)]
 pub(super) struct Survey {
-    /// With a 5xx, or not at all.
+    /// With a 5xx.
     pub(super) refused: usize,
     /// With a 404 for a customer that exists.
     pub(super) not_found: usize,
+    /// Not at all, which only a process that ends may do.
+    pub(super) unanswered: usize,
 }
 
 /// Targets that are never there.
@@ -109,11 +111,12 @@ fn ask(server: &Server, connection: &mut Option<Connection>, target: &str) -> Op
 }
 
 impl Survey {
-    /// Anything else than the right answer, a 404 and a refusal is a lie, and fails.
+    /// Anything else than the right answer, a 404, a refusal and silence is a lie, and fails.
     fn note(&mut self, reply: Option<Reply>, is_right: impl Fn(&Reply) -> bool) {
         match reply {
             Some(reply) if is_right(&reply) => {}
             Some(reply) if reply.status == 404 => self.not_found += 1,
+            None => self.unanswered += 1,
             refused => {
                 is_refused(refused.as_ref());
                 self.refused += 1;
