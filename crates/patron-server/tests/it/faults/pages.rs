@@ -48,8 +48,11 @@ pub(super) enum Damage {
     Range,
     /// One bit.
     Bit,
+    /// The page says that it has one entry less. This one is not by chance.
+    LastEntry,
 }
 
+/// Those by chance.
 pub(super) const DAMAGES: [Damage; 6] = [
     Damage::Zeros,
     Damage::Garbage,
@@ -73,6 +76,10 @@ pub(super) fn damage(file: &Path, page: &Page, damage: Damage, chance: &mut Chan
             let from = chance.below(PAGE - 1);
             let length = 1 + chance.below(64.min(PAGE - from));
             garble(&mut page[from..(from + length).min(PAGE)], chance);
+        }
+        Damage::LastEntry => {
+            let entries = u16::from_be_bytes([page[3], page[4]]) - 1;
+            page[3..5].copy_from_slice(&entries.to_be_bytes());
         }
         Damage::Bit => page[chance.below(PAGE)] ^= 1 << chance.below(8),
     }
