@@ -12,7 +12,7 @@ const SOURCE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/faults/disk.c")
 /// The files that steer the library and that it writes.
 #[derive(Debug)]
 pub(super) struct Disk {
-    library: PathBuf,
+    preloaded: PathBuf,
     control: PathBuf,
     log: PathBuf,
 }
@@ -25,7 +25,7 @@ impl Disk {
         compile.args(["-shared", "-fPIC", "-O1", "-Wall", "-Werror", "-o"]);
         Outcome::of(compile.arg(&library).arg(SOURCE)).ok();
         let disk = Self {
-            library,
+            preloaded: library,
             control: directory.join("disk.control"),
             log: directory.join("disk.log"),
         };
@@ -37,7 +37,7 @@ impl Disk {
     pub(super) fn under(&self, launch: &Launch) -> Launch {
         launch
             .clone()
-            .with_variable("LD_PRELOAD", self.library.display().to_string())
+            .with_variable("LD_PRELOAD", self.preloaded.display().to_string())
             .with_variable("FAULTY_DISK_DATA", launch.data().display().to_string())
             .with_variable("FAULTY_DISK_CONTROL", self.control.display().to_string())
             .with_variable("FAULTY_DISK_LOG", self.log.display().to_string())
