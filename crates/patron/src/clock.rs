@@ -45,6 +45,13 @@ pub trait Clock: Send + Sync {
     fn now(&self) -> Timestamp;
 }
 
+/// Tells how time passes. Implemented at the edge; it never goes back, and goes on while the process is
+/// stopped or the machine asleep.
+pub trait MonotonicClock: Send + Sync {
+    /// The time since some moment that stays the same for as long as the process lives.
+    fn elapsed(&self) -> Duration;
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

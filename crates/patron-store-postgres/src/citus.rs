@@ -1,0 +1,98 @@
+//! Citus: the tables spread over several servers by merchant, and what that asks of everybody else.
+//!
+//! What belongs to a merchant's customers is distributed by the merchant and lies together on one server.
+//! Merchants and keys are on every server. What no customer's statement touches stays on the coordinator.
+
+use patron::store::StoreError;
+
+use crate::connections::Connection;
+use crate::errors::Failed;
+use crate::open_error::OpenError;
+use crate::rows::Columns;
+use crate::sql::{Kind, Statement, Value};
+use crate::transaction::Database;
+
+/// Every table that is distributed by its column `merchant`, the first before those that lie beside it.
+pub(crate) const DISTRIBUTED: [&str; 6] =
+    ["customer", "customer_key", "history", "outbox", "customer_count", "client_token"];
+
+/// Every table that each server has a copy of. They change seldom.
+pub(crate) const REFERENCE: [&str; 6] = [
+    "installation",
+    "management_epoch",
+    "wrapped_key",
+    "merchant",
+    "merchant_setting",
+    "api_key",
+];
+
+/// Every table that stays where it is, on the coordinator.
+#[cfg(test)]
+pub(crate) const LOCAL: [&str; 4] = ["migration", "counter", "job", "api_key_use"];
+
+static HAS_CITUS: Statement =
+    Statement::new("SELECT 1::bigint FROM pg_extension WHERE extname = 'citus'", &[]);
+
+/// Whether the database is a cluster's coordinator, be its tables spread or not.
+pub(crate) async fn is_cluster(connection: &Connection) -> Result<bool, Failed> {
+    Ok(!connection.query(&HAS_CITUS, &[]).await?.is_empty())
+}
+
+/// Spreads the tables; what was done, a line for each. Done again, it goes on where it was stopped.
+pub(crate) async fn distribute(database: &Database) -> Result<Vec<String>, OpenError> {
+    let is_cluster = database.ask_once(|connection| Box::pin(is_cluster(connection))).await?;
+    if !is_cluster {
+        return Err(OpenError::NoCitus);
+    }
+    let mut done = Vec::new();
+    for table in REFERENCE {
+        let sql = format!("SELECT create_reference_table('{table}')");
+        done.push(spread(database, table, sql, "a copy on every server").await?);
+    }
+    for table in DISTRIBUTED {
+        done.push(spread(database, table, distribution(table), "distributed by merchant").await?);
+    }
+    Ok(done)
+}
+
+fn distribution(table: &str) -> String {
+    let [first, ..] = DISTRIBUTED;
+    let beside = if table == first { "none" } else { first };
+    format!("SELECT create_distributed_table('{table}', 'merchant', colocate_with => '{beside}')")
+}
+
+async fn spread(
+    database: &Database,
+    table: &'static str,
+    sql: String,
+    what: &str,
+) -> Result<String, OpenError> {
+    static IS_SPREAD: Statement = Statement::new(
+        "SELECT count(*) FROM pg_dist_partition WHERE logicalrelid = to_regclass($1)",
+        &[Kind::Text],
+    );
+    let was_spread: i64 = database
+        .ask_once(|connection| {
+            Box::pin(async move {
+                let rows = connection.query(&IS_SPREAD, &[Value::Text(table)]).await?;
+                let first = rows.first().map(|row| Columns::of(row, "pg_dist_partition").take_number("count"));
+                let corrupt = StoreError::Corrupt { table: "pg_dist_partition", column: "count" };
+                Ok(first.transpose()?.ok_or(corrupt)?)
+            })
+        })
+        .await?;
+    if was_spread > 0 {
+        return Ok(format!("{table}: was spread before"));
+    }
+    let sql = &sql;
+    database
+        .try_write(|connection| {
+            Box::pin(async move {
+                // A table that is full takes its time.
+                connection.run("SET LOCAL statement_timeout = 0").await?;
+                connection.run(sql).await
+            })
+        })
+        .await?;
+    Ok(format!("{table}: {what}"))
+}

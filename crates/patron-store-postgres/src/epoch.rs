@@ -1,0 +1,159 @@
+//! What this process knows of the management epoch: asked for all the time, and trusted for a second.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use patron::clock::MonotonicClock;
+use patron::store::StoreError;
+use tokio::time::{sleep, timeout};
+
+use crate::connections::Connection;
+use crate::errors::{Failed, NotAnswering};
+use crate::migrations::OWN_SCHEMA;
+use crate::rows::Columns;
+use crate::sql::Statement;
+use crate::transaction::Database;
+
+/// How often the database is asked.
+const ASKED_EVERY: Duration = Duration::from_millis(300);
+
+/// For how long an answer is believed. It counts from before the question was sent.
+const TRUSTED_FOR: Duration = Duration::from_secs(1);
+
+static ASK: Statement = Statement::new(
+    "SELECT e.epoch, (SELECT coalesce(max(works_from), 0) FROM migration)::bigint, \
+     pg_is_in_recovery()::int::bigint FROM management_epoch AS e",
+    &[],
+);
+
+/// The statements of this file, for those who look at all of them.
+#[cfg(test)]
+pub(crate) fn statements() -> Vec<&'static Statement> {
+    vec![&ASK]
+}
+
+/// What the database says of itself.
+struct Said {
+    epoch: i64,
+    /// The oldest schema whose programs still work.
+    works_from: i64,
+    is_replica: bool,
+}
+
+/// The epoch as this process knows it. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Epochs(Arc<Inner>);
+
+struct Inner {
+    clock: Arc<dyn MonotonicClock>,
+    /// Connections for this alone, so that nobody waits for others to learn that a key is revoked.
+    database: Database,
+    /// Ours: it grows whenever the database's is another one than before.
+    own: AtomicU64,
+    /// Until when it is trusted, in milliseconds of the clock.
+    trusted_until_ms: AtomicU64,
+    last: Mutex<Last>,
+    asking: tokio::sync::Mutex<()>,
+}
+
+#[derive(Default)]
+struct Last {
+    epoch: Option<i64>,
+    asked: Duration,
+}
+
+impl Epochs {
+    pub(crate) fn new(database: Database, clock: Arc<dyn MonotonicClock>) -> Self {
+        Self(Arc::new(Inner {
+            clock,
+            database,
+            own: AtomicU64::new(0),
+            trusted_until_ms: AtomicU64::new(0),
+            last: Mutex::default(),
+            asking: tokio::sync::Mutex::default(),
+        }))
+    }
+
+    /// The epoch, if it is known of the last second.
+    pub(crate) fn current(&self) -> Result<u64, StoreError> {
+        let until = self.0.trusted_until_ms.load(Ordering::Acquire);
+        let own = self.0.own.load(Ordering::Acquire);
+        // The clock last: a process that was stopped in between has lost its trust.
+        if millis(self.0.clock.elapsed()) < until { Ok(own) } else { Err(NotAnswering::Stale.into()) }
+    }
+
+    /// The epoch as the database knows it now. Those who ask at the same time share an answer.
+    pub(crate) async fn ask(&self) -> Result<u64, StoreError> {
+        let began = self.0.clock.elapsed();
+        let _asking = self.0.asking.lock().await;
+        let is_answered = {
+            let last = self.0.last.lock().unwrap_or_else(PoisonError::into_inner);
+            last.epoch.is_some() && last.asked >= began
+        };
+        if is_answered && let Ok(own) = self.current() {
+            return Ok(own);
+        }
+        let asked = self.0.clock.elapsed();
+        let said = timeout(
+            TRUSTED_FOR,
+            self.0.database.ask(|connection| Box::pin(ask(connection))),
+        );
+        let said = said.await.unwrap_or_else(|_| Err(NotAnswering::TimedOut.into()))?;
+        if said.works_from > OWN_SCHEMA {
+            return Err(NotAnswering::SchemaTooNew.into());
+        }
+        self.note(said.epoch, asked);
+        Ok(self.0.own.load(Ordering::Acquire))
+    }
+
+    /// Takes in what was learned by a question or a change that was sent at `asked`.
+    pub(crate) fn note(&self, epoch: i64, asked: Duration) {
+        let mut last = self.0.last.lock().unwrap_or_else(PoisonError::into_inner);
+        // After a gap anything may have been: a database that was restored counts from somewhere else.
+        let was_cut_off = asked.saturating_sub(last.asked) > TRUSTED_FOR;
+        if last.epoch != Some(epoch) || was_cut_off {
+            self.0.own.fetch_add(1, Ordering::AcqRel);
+        }
+        last.epoch = Some(epoch);
+        last.asked = last.asked.max(asked);
+        let until = millis(last.asked.saturating_add(TRUSTED_FOR));
+        self.0.trusted_until_ms.store(until, Ordering::Release);
+    }
+
+    /// The time by which notes are taken.
+    pub(crate) fn now(&self) -> Duration {
+        self.0.clock.elapsed()
+    }
+
+    /// Asks for as long as it is polled.
+    pub(crate) async fn keep_asking(self) {
+        loop {
+            // Whoever needs to know while the database is away asks himself, and hears why.
+            let _ = self.ask().await;
+            sleep(ASKED_EVERY).await;
+        }
+    }
+}
+
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
+
+async fn ask(connection: &Connection) -> Result<Said, Failed> {
+    let rows = connection.query(&ASK, &[]).await?;
+    let missing = StoreError::Corrupt { table: "management_epoch", column: "epoch" };
+    let row = rows.first().ok_or(missing)?;
+    let mut columns = Columns::of(row, "management_epoch");
+    let said = Said {
+        epoch: columns.take_number("epoch")?,
+        works_from: columns.take_number("works_from")?,
+        is_replica: columns.take_number::<i64>("is_in_recovery")? != 0,
+    };
+    if said.is_replica {
+        // The server was demoted under our feet; the next connection looks for the one that takes writes.
+        connection.spoil();
+        return Err(Failed::Refused(NotAnswering::Demoted.into()));
+    }
+    Ok(said)
+}

@@ -1,0 +1,232 @@
+//! What PostgreSQL answers when it refuses, in the words of the store's contract.
+
+use std::sync::Arc;
+
+use patron::store::StoreError;
+use tokio_postgres::error::SqlState;
+
+/// What the database said. Details are left out: they quote rows.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("the database says: {message} ({code})")]
+pub(crate) struct Said {
+    code: String,
+    message: String,
+}
+
+/// Why something was not done. In each case but `Unknown` nothing was written.
+#[derive(Debug)]
+pub(crate) enum Failed {
+    /// The store's own answer: the transaction is rolled back, the connection can go on.
+    Refused(StoreError),
+    /// PostgreSQL refused a statement, or the connection was lost before the commit was sent.
+    Database(tokio_postgres::Error),
+    /// The statement or the transaction took too long, and its connection was given up.
+    TimedOut,
+    /// There is no connection.
+    NoConnection(NotConnected),
+    /// The commit was sent, and what became of it is not known.
+    Unknown(Doubt),
+}
+
+/// Why there is no connection.
+#[derive(Debug, Clone, thiserror::Error)]
+pub(crate) enum NotConnected {
+    /// The last attempt failed, and the next one is not due yet.
+    #[error("the database cannot be reached: {0}")]
+    Away(Arc<ConnectError>),
+    /// All connections are busy, and none came free in time.
+    #[error("all connections to the database are busy")]
+    Exhausted,
+    /// The store is closed.
+    #[error("the store is closed")]
+    Closed,
+}
+
+/// Why a connection could not be made.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ConnectError {
+    /// The network or the server refused.
+    #[error("{}", .0.reason())]
+    Refused(Reason),
+    /// No host answered in time.
+    #[error("no answer in time")]
+    TimedOut,
+}
+
+/// A refusal to connect, in words and as what it is.
+#[derive(Debug)]
+pub(crate) struct Reason {
+    pub(crate) state: Option<SqlState>,
+    pub(crate) text: String,
+}
+
+impl Reason {
+    fn reason(&self) -> &str {
+        &self.text
+    }
+}
+
+/// Why the outcome of a commit is not known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Doubt {
+    /// The connection was lost after the commit was sent.
+    #[error("the connection was lost while the database committed")]
+    Lost,
+    /// PostgreSQL reports success, with a warning that the replica may not have it.
+    #[error("the database committed with a warning that its replica may not have it")]
+    Warned,
+    /// No answer came in time.
+    #[error("the database did not confirm a commit in time")]
+    TimedOut,
+}
+
+/// Why the store does not answer.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum NotAnswering {
+    /// The database refused.
+    #[error(transparent)]
+    Said(Said),
+    /// The connection broke.
+    #[error("the connection to the database broke: {0}")]
+    Broken(String),
+    /// It took too long.
+    #[error("the database took too long")]
+    TimedOut,
+    /// There is no connection.
+    #[error(transparent)]
+    NoConnection(NotConnected),
+    /// A commit whose outcome could not be found out in time.
+    #[error("it is not known whether the change was made: {0}")]
+    Unknown(Doubt),
+    /// What is known of merchants and keys is too old.
+    #[error("what is known of merchants and keys is older than a second")]
+    Stale,
+    /// The schema has moved beyond what this program understands.
+    #[error("the schema of the database has become too new for this version of Patron: upgrade it")]
+    SchemaTooNew,
+    /// The server takes no writes any more.
+    #[error("the database server has become a replica, which takes no writes")]
+    Demoted,
+    /// What was asked together with others failed for all of them.
+    #[error(transparent)]
+    Shared(Arc<StoreError>),
+    /// The store is closed.
+    #[error("the store is closed")]
+    Closed,
+}
+
+impl From<NotAnswering> for StoreError {
+    fn from(reason: NotAnswering) -> Self {
+        Self::Unavailable(Box::new(reason))
+    }
+}
+
+impl From<tokio_postgres::Error> for Failed {
+    fn from(error: tokio_postgres::Error) -> Self {
+        Self::Database(error)
+    }
+}
+
+impl From<StoreError> for Failed {
+    fn from(error: StoreError) -> Self {
+        Self::Refused(error)
+    }
+}
+
+impl Failed {
+    /// Whether the connection must not be used again.
+    pub(crate) fn spoils_connection(&self) -> bool {
+        match self {
+            Self::Refused(_) => false,
+            Self::Database(error) => error.code().is_none_or(ends_session),
+            Self::TimedOut | Self::NoConnection(_) | Self::Unknown(_) => true,
+        }
+    }
+
+    /// Whether the same may well succeed when it is done again at once, on another connection where this
+    /// one is spoilt.
+    pub(crate) fn is_passing(&self) -> bool {
+        match self {
+            Self::Refused(_) | Self::TimedOut | Self::NoConnection(_) | Self::Unknown(_) => false,
+            Self::Database(error) => match error.code() {
+                None => true,
+                Some(code) => ends_session(code) || is_conflict(code),
+            },
+        }
+    }
+}
+
+/// States after which the session is over, or useless: it ended, or its server only reads now.
+fn ends_session(code: &SqlState) -> bool {
+    code.code().starts_with("08")
+        || code.code().starts_with("57P")
+        || *code == SqlState::READ_ONLY_SQL_TRANSACTION
+        || *code == SqlState::IDLE_IN_TRANSACTION_SESSION_TIMEOUT
+        // A pooler says this when it has lost its own connection, or prepared statements under our feet.
+        || *code == SqlState::PROTOCOL_VIOLATION
+        || *code == SqlState::INVALID_SQL_STATEMENT_NAME
+}
+
+/// Others were at it at the same time, and one of them had to give way.
+fn is_conflict(code: &SqlState) -> bool {
+    *code == SqlState::T_R_SERIALIZATION_FAILURE
+        || *code == SqlState::T_R_DEADLOCK_DETECTED
+        // A statement that was planned before a migration changed what it answers is planned anew.
+        || *code == SqlState::FEATURE_NOT_SUPPORTED
+}
+
+impl From<Failed> for StoreError {
+    fn from(failed: Failed) -> Self {
+        match failed {
+            Failed::Refused(error) => error,
+            Failed::Database(error) => from_database(&error),
+            Failed::TimedOut => NotAnswering::TimedOut.into(),
+            Failed::NoConnection(reason) => NotAnswering::NoConnection(reason).into(),
+            Failed::Unknown(doubt) => NotAnswering::Unknown(doubt).into(),
+        }
+    }
+}
+
+/// An error that no statement of this store expects.
+fn from_database(error: &tokio_postgres::Error) -> StoreError {
+    let Some(said) = error.as_db_error() else {
+        return NotAnswering::Broken(chain(error)).into();
+    };
+    // Every conflict that may happen is found out beforehand, so that this one is between rows that do
+    // not belong together. A value that no column takes is none that we write.
+    if said.code().code().starts_with("23") || said.code().code().starts_with("22") {
+        return StoreError::Corrupt { table: "(database)", column: "(constraint)" };
+    }
+    NotAnswering::Said(Said {
+        code: said.code().code().to_owned(),
+        message: said.message().to_owned(),
+    })
+    .into()
+}
+
+/// An error that is none of the database's own words, with its causes.
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let said = error.to_string();
+        if !text.ends_with(&said) {
+            text.push_str(": ");
+            text.push_str(&said);
+        }
+        cause = error.source();
+    }
+    text
+}
+
+/// Which unique key a statement ran into, if it did.
+pub(crate) fn violated(failed: &Failed) -> Option<&str> {
+    let Failed::Database(error) = failed else {
+        return None;
+    };
+    let said = error.as_db_error()?;
+    if *said.code() != SqlState::UNIQUE_VIOLATION {
+        return None;
+    }
+    said.constraint()
+}

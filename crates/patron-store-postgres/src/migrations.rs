@@ -1,0 +1,241 @@
+//! Migrations: numbered SQL files, each run once, in order, in a transaction of its own, by one process at a time.
+//!
+//! Old and new versions of the program work side by side while they are exchanged one by one. So a migration first
+//! adds, and a later one takes away what no version that still runs uses: each says with which program's schema
+//! it can still be used, and a program goes on beside a newer schema for as long as that allows it.
+
+use aws_lc_rs::digest::{SHA256, digest};
+use patron::clock::Timestamp;
+
+use crate::Schema;
+use crate::connections::Connection;
+use crate::errors::Failed;
+use crate::open_error::OpenError;
+use crate::rows::Columns;
+use crate::sql::{Kind, Statement, Value};
+use crate::transaction::Database;
+
+/// One file of `migrations/`. Its number is its place in the list, from 1.
+struct Migration {
+    name: &'static str,
+    sql: &'static str,
+    /// The oldest schema whose programs still work once this migration was run.
+    works_from: i64,
+}
+
+const MIGRATIONS: &[Migration] = &[Migration {
+    name: "initial",
+    sql: include_str!("migrations/0001_initial.sql"),
+    works_from: 1,
+}];
+
+/// The number of the schema that this program is made for.
+pub(crate) const OWN_SCHEMA: i64 = 1;
+
+const _: () = assert!(MIGRATIONS.len() == 1, "OWN_SCHEMA is the number of the last migration");
+
+/// Held while a migration runs: any number that no other program in the database uses (the text `patron`).
+const LOCK_NUMBER: i64 = 0x7061_7472_6f6e;
+
+static LOCK: Statement =
+    Statement::new("SELECT 1::bigint FROM pg_advisory_xact_lock($1)", &[Kind::Whole]);
+
+static TABLES: Statement = Statement::new(
+    "SELECT (to_regclass('migration') IS NOT NULL)::int::bigint, \
+     (to_regclass('customer') IS NOT NULL OR to_regclass('merchant') IS NOT NULL)::int::bigint",
+    &[],
+);
+
+static LIST: Statement =
+    Statement::new("SELECT number, checksum, works_from FROM migration ORDER BY number", &[]);
+
+static IS_FOUNDED: Statement = Statement::new("SELECT 1::bigint FROM installation", &[]);
+
+static NOTE: Statement = Statement::new(
+    "INSERT INTO migration (number, name, checksum, works_from, applied_ms) \
+     VALUES ($1, $2, $3, $4, $5)",
+    &[Kind::Whole, Kind::Text, Kind::Bytes, Kind::Whole, Kind::Whole],
+);
+
+/// Which files were run, so that none runs twice, is skipped, or changes afterwards.
+const OWN_TABLE: &str = "CREATE TABLE IF NOT EXISTS migration (\
+     number     bigint PRIMARY KEY, \
+     name       text   NOT NULL, \
+     checksum   bytea  NOT NULL CHECK (length(checksum) = 32), \
+     works_from bigint NOT NULL, \
+     applied_ms bigint NOT NULL)";
+
+impl Migration {
+    fn checksum(&self) -> Vec<u8> {
+        digest(&SHA256, self.sql.as_bytes()).as_ref().to_vec()
+    }
+}
+
+/// A migration as the database remembers it.
+struct Applied {
+    number: i64,
+    checksum: [u8; 32],
+    works_from: i64,
+}
+
+/// What is there.
+enum Found {
+    Nothing,
+    Foreign,
+    Migrations(Vec<Applied>),
+}
+
+/// How far the schema is, found without changing anything.
+pub(crate) async fn inspect(database: &Database) -> Result<Schema, OpenError> {
+    let found = database.ask_once(|connection| Box::pin(find(connection))).await?;
+    match found {
+        Found::Nothing => return Ok(Schema::None),
+        Found::Foreign => return Err(OpenError::Foreign),
+        Found::Migrations(applied) => {
+            check(&applied)?;
+            if missing(&applied).next().is_some() {
+                return Ok(if applied.is_empty() { Schema::None } else { Schema::Behind });
+            }
+        }
+    }
+    let founded = database
+        .ask_once(|connection| Box::pin(async { connection.query(&IS_FOUNDED, &[]).await }))
+        .await?;
+    // A start that was stopped early leaves tables behind and nothing in them.
+    Ok(if founded.is_empty() { Schema::None } else { Schema::Current })
+}
+
+/// Brings the schema up to date; the names of the migrations that were run.
+pub(crate) async fn migrate(
+    database: &Database,
+    now: Timestamp,
+) -> Result<Vec<String>, OpenError> {
+    // Whoever may not change the schema need not, once somebody else has.
+    if inspect(database).await? == Schema::Current {
+        return Ok(Vec::new());
+    }
+    let mut run = Vec::new();
+    loop {
+        let next = database.try_write(|connection| Box::pin(run_next(connection, now))).await?;
+        match next {
+            Step::Ran(name) => run.push(name),
+            Step::Done => return Ok(run),
+            Step::Refused(error) => return Err(error),
+        }
+    }
+}
+
+enum Step {
+    Ran(String),
+    Done,
+    Refused(OpenError),
+}
+
+/// Runs the first migration that is missing, while nobody else does.
+async fn run_next(connection: &Connection, now: Timestamp) -> Result<Step, Failed> {
+    // Another process' migration, and our own, may take their time.
+    connection.run("SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = 0").await?;
+    connection.query(&LOCK, &[Value::Whole(LOCK_NUMBER)]).await?;
+    let applied = match find(connection).await? {
+        Found::Foreign => return Ok(Step::Refused(OpenError::Foreign)),
+        Found::Nothing => {
+            connection.run(OWN_TABLE).await?;
+            Vec::new()
+        }
+        Found::Migrations(applied) => applied,
+    };
+    if let Err(error) = check(&applied) {
+        return Ok(Step::Refused(error));
+    }
+    let Some((number, migration)) = missing(&applied).next() else {
+        return Ok(Step::Done);
+    };
+    connection.run(migration.sql).await?;
+    let values = [
+        Value::Whole(number),
+        Value::Text(migration.name),
+        Value::Bytes(&migration.checksum()),
+        Value::Whole(migration.works_from),
+        Value::Whole(now.as_ms()),
+    ];
+    connection.execute(&NOTE, &values).await?;
+    Ok(Step::Ran(format!("{number:04}_{}", migration.name)))
+}
+
+async fn find(connection: &Connection) -> Result<Found, Failed> {
+    let rows = connection.query(&TABLES, &[]).await?;
+    let Some(row) = rows.first() else {
+        return Ok(Found::Nothing);
+    };
+    let mut columns = Columns::of(row, "migration");
+    let (has_migrations, has_others): (i64, i64) =
+        (columns.take_number("number")?, columns.take_number("number")?);
+    match (has_migrations, has_others) {
+        (0, 0) => return Ok(Found::Nothing),
+        (0, _) => return Ok(Found::Foreign),
+        _ => {}
+    }
+    let mut applied = Vec::new();
+    for row in connection.query(&LIST, &[]).await? {
+        let mut columns = Columns::of(&row, "migration");
+        applied.push(Applied {
+            number: columns.take_number("number")?,
+            checksum: columns.take_bytes("checksum")?,
+            works_from: columns.take_number("works_from")?,
+        });
+    }
+    Ok(Found::Migrations(applied))
+}
+
+/// Refuses what another program made of the schema, unless this one can work beside it.
+fn check(applied: &[Applied]) -> Result<(), OpenError> {
+    for Applied { number, checksum, works_from } in applied {
+        let known = (1..).zip(MIGRATIONS).find(|(known, _)| known == number);
+        match known {
+            None if *works_from > OWN_SCHEMA => return Err(OpenError::NewerSchema),
+            None => {}
+            Some((number, migration)) if *checksum != *migration.checksum() => {
+                return Err(OpenError::MigrationChanged { number, name: migration.name });
+            }
+            Some(_) => {}
+        }
+    }
+    Ok(())
+}
+
+fn missing(applied: &[Applied]) -> impl Iterator<Item = (i64, &'static Migration)> {
+    (1..).zip(MIGRATIONS).filter(|(number, _)| !applied.iter().any(|one| one.number == *number))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn applied(number: i64, works_from: i64) -> Applied {
+        let known = usize::try_from(number - 1).ok().and_then(|index| MIGRATIONS.get(index));
+        let checksum = known.map_or([7; 32], |known| known.checksum().try_into().unwrap());
+        Applied { number, checksum, works_from }
+    }
+
+    #[test]
+    fn a_newer_schema_is_used_as_long_as_it_allows() {
+        assert!(check(&[applied(1, 1)]).is_ok());
+        assert!(check(&[applied(1, 1), applied(2, 1)]).is_ok());
+        let error = check(&[applied(1, 1), applied(2, 2)]).unwrap_err();
+        assert!(matches!(error, OpenError::NewerSchema));
+    }
+
+    #[test]
+    fn a_migration_that_changed_is_refused() {
+        let changed = Applied { checksum: [0; 32], ..applied(1, 1) };
+        let error = check(&[changed]).unwrap_err();
+        assert!(matches!(error, OpenError::MigrationChanged { number: 1, name: "initial" }));
+    }
+
+    #[test]
+    fn what_is_missing_is_run_in_order() {
+        let names = |applied: &[Applied]| missing(applied).map(|(number, _)| number).collect::<Vec<_>>();
+        assert_eq!(names(&[]), [1]);
+        assert_eq!(names(&[applied(1, 1)]), [0; 0]);
+    }
+}
