@@ -65,14 +65,9 @@ pub(crate) enum Command {
     CheckKeys,
     /// Reads the whole database.
     CheckIntegrity,
-    /// Verifies a page of a merchant's customers and their histories.
+    /// Verifies a page of a merchant's customers, their histories and their events.
     VerifyCustomers {
         merchant: String,
-        after: i64,
-    },
-    /// Verifies a page of events, of one merchant or all.
-    VerifyEvents {
-        merchant: Option<String>,
         after: i64,
     },
 }
@@ -244,9 +239,6 @@ pub(crate) async fn execute(opened: &Opened, command: Command) -> Result<Report,
         Command::CheckIntegrity => check_integrity(opened).await,
         Command::VerifyCustomers { merchant, after } => {
             verification::customers(opened, &merchant, after, now).await
-        }
-        Command::VerifyEvents { merchant, after } => {
-            verification::events(opened, merchant.as_deref(), after, now).await
         }
     }
 }

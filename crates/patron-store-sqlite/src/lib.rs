@@ -29,18 +29,19 @@ mod writer;
 use std::future::ready;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use patron::api_key::ApiKey;
 use patron::change::Change;
 use patron::clock::Timestamp;
 use patron::history::SealedEntry;
-use patron::ids::{CustomerNumber, KeyNumber, MerchantId, MerchantNumber};
+use patron::ids::{CustomerNumber, KeyNumber, MerchantId, MerchantNumber, ProcessId};
 use patron::installation::Installation;
 use patron::keys::{KeyOwner, WrappedKey};
 use patron::merchant::Merchant;
 use patron::seal::SealedCustomer;
 use patron::store::{
-    Counter, ListedEvent, ListedKey, ManagementChange, SealedList, Store, StoreError, StoreFuture,
+    Counter, Job, ListedKey, ManagementChange, SealedList, Store, StoreError, StoreFuture,
     UniqueKey, WholeCustomer,
 };
 use patron::token::TokenRecord;
@@ -244,10 +245,6 @@ impl Store for SqliteStore {
         self.answer(|connection| whole::find_customer(connection, merchant, customer))
     }
 
-    fn list_events(&self, after: i64, limit: u32) -> StoreFuture<'_, Vec<ListedEvent>> {
-        self.answer(|connection| whole::list_events(connection, after, limit))
-    }
-
     fn issue_token(&self, token: TokenRecord) -> StoreFuture<'_, ()> {
         Box::pin(
             self.writer.write(Moves::Nothing, move |connection| tokens::issue(connection, &token)),
@@ -263,6 +260,29 @@ impl Store for SqliteStore {
         Box::pin(self.writer.write(Moves::Nothing, move |connection| {
             tokens::spend(connection, merchant, &hash, now)
         }))
+    }
+
+    fn clear_expired_tokens(
+        &self,
+        merchant: MerchantNumber,
+        now: Timestamp,
+        limit: u32,
+    ) -> StoreFuture<'_, u32> {
+        Box::pin(async move {
+            // Mostly there is nothing to be done, for which nobody has to wait.
+            if !self.views.read(|connection| tokens::has_expired(connection, merchant, now))? {
+                return Ok(0);
+            }
+            let clear = move |connection: &Connection| {
+                tokens::clear_expired(connection, merchant, now, limit)
+            };
+            self.writer.write(Moves::Nothing, clear).await
+        })
+    }
+
+    /// One process owns the data, and so every job.
+    fn claim_job(&self, _: Job, _: ProcessId, _: Duration) -> StoreFuture<'_, bool> {
+        Box::pin(ready(Ok(true)))
     }
 
     fn lease_numbers(&self, counter: Counter, count: u32) -> StoreFuture<'_, i64> {
@@ -315,6 +335,11 @@ impl Store for SqliteStore {
     fn management_epoch(&self) -> Result<u64, StoreError> {
         self.refuse_when_stopped()?;
         Ok(self.writer.epoch())
+    }
+
+    /// Nobody else writes, so that there is nothing to be behind.
+    fn ask_management_epoch(&self) -> StoreFuture<'_, u64> {
+        Box::pin(ready(self.management_epoch()))
     }
 
     fn check(&self) -> StoreFuture<'_, ()> {

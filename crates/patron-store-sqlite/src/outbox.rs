@@ -1,4 +1,4 @@
-//! The outbox: what is still to be told to those who listen.
+//! The outbox: what is told to those who listen.
 
 use patron::event::Event;
 use patron::store::StoreError;

@@ -14,7 +14,7 @@ use patron::keys::{KeyOwner, KeyPurpose, WrappedCustomerKey, WrappedKey};
 use patron::merchant::{AllowList, CountryCode, Merchant, Settings, Standing};
 use patron::profile::Field;
 use patron::seal::{SealedCustomer, Unwrapped};
-use patron::store::{ListedEvent, ListedKey, StoreError};
+use patron::store::{ListedKey, StoreError};
 use rusqlite::Row;
 use rusqlite::types::{FromSql, ToSqlOutput, ValueRef};
 
@@ -240,19 +240,15 @@ pub(crate) fn read_entry(row: &Row<'_>) -> Result<SealedEntry, StoreError> {
     })
 }
 
-/// Reads id, merchant, number, version, happened, at_ms of an event, then whether it has its entry.
-pub(crate) fn read_listed_event(row: &Row<'_>) -> Result<ListedEvent, StoreError> {
+/// Reads merchant, number, version, happened, at_ms.
+pub(crate) fn read_event(row: &Row<'_>) -> Result<Event, StoreError> {
     let mut columns = Columns::of(row, "outbox");
-    Ok(ListedEvent {
-        number: columns.take("id")?,
-        event: Event {
-            merchant: columns.take_merchant("merchant")?,
-            customer: columns.take_customer("number")?,
-            version: columns.take_number("version")?,
-            happened: columns.take_parsed("happened", |code: u8| Happened::from_code(code))?,
-            at: columns.take_time("at_ms")?,
-        },
-        has_entry: columns.take("has_entry")?,
+    Ok(Event {
+        merchant: columns.take_merchant("merchant")?,
+        customer: columns.take_customer("number")?,
+        version: columns.take_number("version")?,
+        happened: columns.take_parsed("happened", |code: u8| Happened::from_code(code))?,
+        at: columns.take_time("at_ms")?,
     })
 }
 

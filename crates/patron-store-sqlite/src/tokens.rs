@@ -9,10 +9,6 @@ use rusqlite::Connection;
 use crate::rows::Columns;
 use crate::sql;
 
-/// How many expired tokens each new one clears away: more than one, so that they die out; few
-/// enough that nobody waits for it.
-const EXPIRED_CLEARED_MAX: u32 = 16;
-
 /// Keeps a token. `Duplicate` when its hash is taken.
 pub(crate) fn issue(connection: &Connection, token: &TokenRecord) -> Result<(), StoreError> {
     let TokenRecord { merchant, hash, customer, issued, expires, uses_left } = token;
@@ -22,10 +18,7 @@ pub(crate) fn issue(connection: &Connection, token: &TokenRecord) -> Result<(), 
          VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT DO NOTHING",
         (merchant.get(), hash, customer.get(), issued.as_ms(), expires.as_ms(), uses_left),
     )?;
-    if inserted == 0 {
-        return Err(StoreError::Duplicate(Unique::ClientToken));
-    }
-    clear_expired(connection, *issued)
+    if inserted == 0 { Err(StoreError::Duplicate(Unique::ClientToken)) } else { Ok(()) }
 }
 
 /// Whether the hash is taken.
@@ -37,24 +30,41 @@ pub(crate) fn is_taken(connection: &Connection, token: &TokenRecord) -> Result<b
     )
 }
 
-/// Each is deleted by its own key: given the whole list, SQLite would search all of a merchant's
-/// tokens for it.
-fn clear_expired(connection: &Connection, now: Timestamp) -> Result<(), StoreError> {
-    let expired: Vec<(i64, [u8; 32])> = sql::list(
+/// Whether a token of the merchant has expired.
+pub(crate) fn has_expired(
+    connection: &Connection,
+    merchant: MerchantNumber,
+    now: Timestamp,
+) -> Result<bool, StoreError> {
+    sql::exists(
         connection,
-        "SELECT merchant, hash FROM client_token WHERE expires_ms <= ?1 \
-         ORDER BY expires_ms LIMIT ?2",
-        (now.as_ms(), EXPIRED_CLEARED_MAX),
-        |row| {
-            let mut columns = Columns::of(row, "client_token");
-            Ok((columns.take("merchant")?, columns.take("hash")?))
-        },
+        "SELECT 1 FROM client_token WHERE merchant = ?1 AND expires_ms <= ?2",
+        (merchant.get(), now.as_ms()),
+    )
+}
+
+/// Deletes the merchant's tokens that have expired, the oldest first; how many. Each is deleted by its own
+/// key: given the whole list, SQLite would search all of a merchant's tokens for it.
+pub(crate) fn clear_expired(
+    connection: &Connection,
+    merchant: MerchantNumber,
+    now: Timestamp,
+    limit: u32,
+) -> Result<u32, StoreError> {
+    let expired: Vec<[u8; 32]> = sql::list(
+        connection,
+        "SELECT hash FROM client_token WHERE merchant = ?1 AND expires_ms <= ?2 \
+         ORDER BY expires_ms LIMIT ?3",
+        (merchant.get(), now.as_ms(), limit),
+        |row| Columns::of(row, "client_token").take("hash"),
     )?;
-    for key in expired {
+    let mut cleared = 0;
+    for hash in expired {
         let delete = "DELETE FROM client_token WHERE merchant = ?1 AND hash = ?2";
-        sql::execute(connection, delete, key)?;
+        sql::execute(connection, delete, (merchant.get(), hash))?;
+        cleared += 1;
     }
-    Ok(())
+    Ok(cleared)
 }
 
 /// Uses a token once. One statement: whoever comes second finds one use less.

@@ -1,14 +1,15 @@
 //! Reading what a walk over everything reads: customers that are deleted too, and what may be left of others.
 
+use patron::event::Event;
 use patron::ids::{CustomerNumber, MerchantNumber};
-use patron::store::{ListedEvent, StoreError, WholeCustomer};
+use patron::store::{StoreError, WholeCustomer};
 use rusqlite::Connection;
 
 use crate::read::list_history;
-use crate::rows::{Columns, read_customer, read_listed_event, select_customer};
+use crate::rows::{Columns, read_customer, read_event, select_customer};
 use crate::sql;
 
-/// Each of the three is limited by itself, so that a page costs the same wherever it begins.
+/// Each of the four is limited by itself, so that a page costs the same wherever it begins.
 pub(crate) fn list_customers(
     connection: &Connection,
     merchant: MerchantNumber,
@@ -22,6 +23,8 @@ pub(crate) fn list_customers(
          UNION SELECT number FROM (SELECT DISTINCT number FROM history \
              WHERE merchant = ?1 AND number > ?2 ORDER BY number LIMIT ?3) \
          UNION SELECT number FROM (SELECT DISTINCT number FROM customer_key \
+             WHERE merchant = ?1 AND number > ?2 ORDER BY number LIMIT ?3) \
+         UNION SELECT number FROM (SELECT DISTINCT number FROM outbox \
              WHERE merchant = ?1 AND number > ?2 ORDER BY number LIMIT ?3) \
          ORDER BY number LIMIT ?3",
         (merchant.get(), after, limit),
@@ -40,21 +43,23 @@ pub(crate) fn find_customer(
         (merchant.get(), number.get()),
         read_customer,
     )?;
-    Ok(WholeCustomer { customer, entries: list_history(connection, merchant, number)? })
+    Ok(WholeCustomer {
+        customer,
+        entries: list_history(connection, merchant, number)?,
+        events: list_events(connection, merchant, number)?,
+    })
 }
 
-pub(crate) fn list_events(
+fn list_events(
     connection: &Connection,
-    after: i64,
-    limit: u32,
-) -> Result<Vec<ListedEvent>, StoreError> {
+    merchant: MerchantNumber,
+    number: CustomerNumber,
+) -> Result<Vec<Event>, StoreError> {
     sql::list(
         connection,
-        "SELECT o.id, o.merchant, o.number, o.version, o.happened, o.at_ms, EXISTS (\
-             SELECT 1 FROM history AS h WHERE h.merchant = o.merchant AND h.number = o.number \
-             AND h.version = o.version AND h.happened = o.happened) \
-         FROM outbox AS o WHERE o.id > ?1 ORDER BY o.id LIMIT ?2",
-        (after, limit),
-        read_listed_event,
+        "SELECT merchant, number, version, happened, at_ms FROM outbox \
+         WHERE merchant = ?1 AND number = ?2 ORDER BY version",
+        (merchant.get(), number.get()),
+        read_event,
     )
 }

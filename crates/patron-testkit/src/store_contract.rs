@@ -12,6 +12,7 @@
 pub mod births;
 pub mod changes;
 pub mod creations;
+pub mod jobs;
 pub mod lists;
 pub mod management;
 pub mod numbers;
@@ -71,7 +72,7 @@ macro_rules! store_contract {
             lists::lists_leave_deleted_customers_out
             whole::kept_customers_are_listed_in_pages
             whole::a_deleted_customer_is_found_whole
-            whole::events_are_listed_in_the_order_of_the_commits
+            whole::each_change_has_its_event
             tokens::a_token_is_spent_down_to_nothing
             tokens::a_token_issued_with_a_creation_works
             tokens::a_token_stops_working_when_it_expires
@@ -79,6 +80,9 @@ macro_rules! store_contract {
             tokens::a_taken_token_hash_writes_nothing
             tokens::a_token_is_never_spent_more_often_than_allowed
             tokens::a_token_outlives_those_that_expired
+            tokens::expired_tokens_are_cleared_a_batch_at_a_time
+            tokens::expired_tokens_are_cleared_by_many_at_once
+            jobs::who_holds_a_job_may_claim_it_again
             numbers::leases_never_overlap
             numbers::leases_are_not_repeated_after_reopening
             management::a_merchant_is_found_and_updated

@@ -87,7 +87,7 @@ impl Patron {
     }
 
     async fn find_key(&self, text: &[u8]) -> Result<Option<Arc<KnownKey>>, Error> {
-        let epoch = self.store.management_epoch()?;
+        let epoch = self.management_epoch().await?;
         for (_, hash) in self.deployment.api_key_hashes(text) {
             if let Some(known) = self.remembered.keys.find(epoch, &hash) {
                 return Ok(Some(known));
@@ -116,7 +116,7 @@ impl Patron {
         token: &ClientToken,
         now: Timestamp,
     ) -> Result<TokenHolder<'_>, Error> {
-        let epoch = self.store.management_epoch()?;
+        let epoch = self.management_epoch().await?;
         let merchant = token.merchant(&self.deployment);
         let context = self.merchant_context(epoch, merchant).await?.ok_or(UNAUTHENTICATED)?;
         if context.merchant.standing != Standing::Active {

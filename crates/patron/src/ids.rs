@@ -197,6 +197,27 @@ impl ChangeId {
     }
 }
 
+/// A process among those that share a store. Drawn at random when it starts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct ProcessId([u8; 16]);
+
+impl ProcessId {
+    /// A new one.
+    pub fn issue(entropy: &dyn Entropy) -> Self {
+        Self(random_bytes(entropy))
+    }
+
+    /// One that was stored before.
+    pub const fn from_bytes(bytes: [u8; 16]) -> Self {
+        Self(bytes)
+    }
+
+    /// Its bytes.
+    pub const fn as_bytes(&self) -> &[u8; 16] {
+        &self.0
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -27,6 +27,7 @@ pub mod hex;
 pub mod history;
 pub mod ids;
 pub mod installation;
+pub mod jobs;
 pub mod keys;
 pub mod locator;
 pub mod management;

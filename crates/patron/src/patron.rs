@@ -111,6 +111,15 @@ impl Patron {
         Ok(self.store.check().await?)
     }
 
+    /// The management epoch, as this process knows it; the engine is asked only when that is out of date.
+    pub(crate) async fn management_epoch(&self) -> Result<u64, Error> {
+        match self.store.management_epoch() {
+            Ok(epoch) => Ok(epoch),
+            Err(StoreError::Unavailable(_)) => Ok(self.store.ask_management_epoch().await?),
+            Err(error) => Err(error.into()),
+        }
+    }
+
     /// The merchant with this number and its keys, remembered for the management epoch.
     pub(crate) async fn merchant_context(
         &self,

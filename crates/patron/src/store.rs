@@ -6,6 +6,7 @@
 use std::error::Error as StdError;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::api_key::ApiKey;
 use crate::blind_index::BlindIndex;
@@ -13,7 +14,7 @@ use crate::change::Change;
 use crate::clock::Timestamp;
 use crate::event::Event;
 use crate::history::SealedEntry;
-use crate::ids::{CustomerNumber, KeyNumber, MerchantId, MerchantNumber};
+use crate::ids::{CustomerNumber, KeyNumber, MerchantId, MerchantNumber, ProcessId};
 use crate::installation::Installation;
 use crate::keys::{KeyOwner, WrappedKey};
 use crate::merchant::Merchant;
@@ -103,6 +104,25 @@ impl Counter {
     }
 }
 
+/// Work in the background that one process at a time does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Job {
+    /// Deleting client auth tokens that have expired.
+    ClearTokens,
+}
+
+impl Job {
+    /// All jobs.
+    pub const ALL: [Self; 1] = [Self::ClearTokens];
+
+    /// The job's name in the store. Never change one that was released.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::ClearTokens => "clear_tokens",
+        }
+    }
+}
+
 /// A part of a merchant's list of customers, newest first.
 #[derive(Debug, Clone)]
 pub struct SealedList {
@@ -119,17 +139,8 @@ pub struct WholeCustomer {
     pub customer: Option<SealedCustomer>,
     /// Its history, oldest first.
     pub entries: Vec<SealedEntry>,
-}
-
-/// An event as it lies in the outbox.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ListedEvent {
-    /// Its number in the order of the commits.
-    pub number: i64,
-    /// The event.
-    pub event: Event,
-    /// Whether the entry of the history is there that it points at.
-    pub has_entry: bool,
+    /// Its events, by version ascending. All of one moment, as the rest.
+    pub events: Vec<Event>,
 }
 
 /// An API key and when it was last used.
@@ -221,7 +232,7 @@ pub trait Store: Send + Sync {
     ) -> StoreFuture<'_, Vec<SealedEntry>>;
 
     /// The numbers above `after` of the merchant's customers of whom anything is kept, be it a history
-    /// only, the lowest `limit` of them in ascending order. Deleted customers are among them.
+    /// or events only, the lowest `limit` of them in ascending order. Deleted customers are among them.
     fn list_kept_customers(
         &self,
         merchant: MerchantNumber,
@@ -236,10 +247,6 @@ pub trait Store: Send + Sync {
         customer: CustomerNumber,
     ) -> StoreFuture<'_, WholeCustomer>;
 
-    /// The events with numbers above `after`, of all merchants, the lowest `limit` of them in the order of
-    /// the commits.
-    fn list_events(&self, after: i64, limit: u32) -> StoreFuture<'_, Vec<ListedEvent>>;
-
     /// Keeps a client auth token.
     fn issue_token(&self, token: TokenRecord) -> StoreFuture<'_, ()>;
 
@@ -251,6 +258,19 @@ pub trait Store: Send + Sync {
         hash: [u8; 32],
         now: Timestamp,
     ) -> StoreFuture<'_, Option<CustomerNumber>>;
+
+    /// Deletes tokens of the merchant that have expired at `now`, `limit` of them at most; how many.
+    fn clear_expired_tokens(
+        &self,
+        merchant: MerchantNumber,
+        now: Timestamp,
+        limit: u32,
+    ) -> StoreFuture<'_, u32>;
+
+    /// Whether `holder` may do the job from now on for `lease`: nobody else holds it. Claimed again by
+    /// its holder, the lease begins anew. Time is the engine's own, so that clocks of processes do not
+    /// matter.
+    fn claim_job(&self, job: Job, holder: ProcessId, lease: Duration) -> StoreFuture<'_, bool>;
 
     /// The first of `count` numbers that nobody else is ever given. The first of all is 1.
     fn lease_numbers(&self, counter: Counter, count: u32) -> StoreFuture<'_, i64>;
@@ -279,12 +299,16 @@ pub trait Store: Send + Sync {
     /// The wrapped keys of this owner, of all purposes and generations.
     fn list_wrapped_keys(&self, owner: KeyOwner) -> StoreFuture<'_, Vec<WrappedKey>>;
 
-    /// A number that grows with every acknowledged [`Store::manage`]. What was read of merchants and
-    /// keys after asking for it may be remembered until it has grown.
+    /// A number that grows with every acknowledged [`Store::manage`]: of this process at once, of
+    /// another within a second. What was read of merchants and keys after asking for it may be remembered
+    /// until it has grown.
     ///
     /// # Errors
-    /// `Unavailable` when the number is not known to be current.
+    /// `Unavailable` when what this process knows is older than a second.
     fn management_epoch(&self) -> Result<u64, StoreError>;
+
+    /// The same, asked of the engine itself: takes longer, and is right.
+    fn ask_management_epoch(&self) -> StoreFuture<'_, u64>;
 
     /// Whether the store can answer now.
     fn check(&self) -> StoreFuture<'_, ()>;

@@ -6,7 +6,8 @@
 use std::fmt;
 
 use crate::error::{Error, Kind};
-use crate::history::{self, BrokenChain, SealedEntry, SealedParts};
+use crate::event::Event;
+use crate::history::{self, BrokenChain, EntryHeader, SealedEntry, SealedParts};
 use crate::ids::{CustomerNumber, MerchantId};
 use crate::keys::MerchantKeys;
 use crate::management::Console;
@@ -48,8 +49,13 @@ pub enum Fault {
         /// Which version; 0 where no entry set a field that the customer has.
         version: u64,
     },
-    /// An event tells of a version that the history does not have.
+    /// An event tells of what the history does not have.
     EventWithoutEntry {
+        /// Which version.
+        version: u64,
+    },
+    /// No event tells of the entry of this version.
+    EntryWithoutEvent {
         /// Which version.
         version: u64,
     },
@@ -86,6 +92,9 @@ impl fmt::Display for Fault {
             Self::EventWithoutEntry { version } => {
                 write!(f, "an event tells of version {version}, which its history does not have")
             }
+            Self::EntryWithoutEvent { version } => {
+                write!(f, "history entry {version} has no event")
+            }
         }
     }
 }
@@ -93,8 +102,8 @@ impl fmt::Display for Fault {
 /// The first broken thing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Broken {
-    /// Whose customer it is; `None` when there is no such merchant any more.
-    pub merchant: Option<MerchantId>,
+    /// Whose customer it is.
+    pub merchant: MerchantId,
     /// Which customer.
     pub customer: CustomerNumber,
     /// What is wrong with it.
@@ -108,18 +117,9 @@ pub struct VerifiedCustomers {
     pub customers: u64,
     /// How many history entries they have.
     pub entries: u64,
-    /// After whom to go on; `None` at the end.
-    pub next: Option<i64>,
-    /// What is broken. The page ends there.
-    pub broken: Option<Broken>,
-}
-
-/// What came of a page of events.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct VerifiedEvents {
-    /// How many events are in order; of the one merchant, if one was named.
+    /// How many events they have.
     pub events: u64,
-    /// After which to go on; `None` at the end.
+    /// After whom to go on; `None` at the end.
     pub next: Option<i64>,
     /// What is broken. The page ends there.
     pub broken: Option<Broken>,
@@ -140,11 +140,12 @@ impl Console<'_> {
         let merchant = self.find_merchant(id).await?.number;
         let patron = self.patron();
         let store = &patron.store;
-        let epoch = store.management_epoch()?;
+        let epoch = patron.management_epoch().await?;
         let context = patron.merchant_context(epoch, merchant).await?;
         let context = context.ok_or_else(|| Error::new(Kind::NotFound, "not found"))?;
         let numbers = store.list_kept_customers(merchant, after, limit).await?;
-        let mut verified = VerifiedCustomers { customers: 0, entries: 0, next: None, broken: None };
+        let mut verified =
+            VerifiedCustomers { customers: 0, entries: 0, events: 0, next: None, broken: None };
         for customer in numbers {
             let whole = store.find_whole_customer(merchant, customer).await;
             let checked = match whole {
@@ -155,9 +156,12 @@ impl Console<'_> {
                 Err(error) => return Err(error.into()),
             };
             match checked {
-                Ok(entries) => verified.entries = verified.entries.saturating_add(entries),
+                Ok(counts) => {
+                    verified.entries = verified.entries.saturating_add(counts.entries);
+                    verified.events = verified.events.saturating_add(counts.events);
+                }
                 Err(fault) => {
-                    let merchant = Some(id.clone());
+                    let merchant = id.clone();
                     verified.broken = Some(Broken { merchant, customer, fault });
                     verified.next = None;
                     break;
@@ -168,49 +172,25 @@ impl Console<'_> {
         }
         Ok(verified)
     }
+}
 
-    /// Verifies the events with numbers above `after`, `limit` of them at most: each points at an entry of
-    /// a history that is there. `only` counts one merchant's and passes over the others'.
-    ///
-    /// # Errors
-    /// `NotFound` when there is no such merchant, `Unavailable` when the store cannot answer.
-    pub async fn verify_events(
-        &self,
-        only: Option<&MerchantId>,
-        after: i64,
-        limit: u32,
-    ) -> Result<VerifiedEvents, Error> {
-        let only = match only {
-            Some(id) => Some(self.find_merchant(id).await?.number),
-            None => None,
-        };
-        let store = &self.patron().store;
-        let mut verified = VerifiedEvents { events: 0, next: None, broken: None };
-        for listed in store.list_events(after, limit).await? {
-            let event = listed.event;
-            verified.next = Some(listed.number);
-            if only.is_some_and(|only| only != event.merchant) {
-                continue;
-            }
-            if !listed.has_entry {
-                let merchant = store.find_merchant(event.merchant).await?;
-                verified.next = None;
-                verified.broken = Some(Broken {
-                    merchant: merchant.map(|merchant| merchant.id),
-                    customer: event.customer,
-                    fault: Fault::EventWithoutEntry { version: event.version },
-                });
-                break;
-            }
-            verified.events = verified.events.saturating_add(1);
-        }
-        Ok(verified)
+/// What is kept of one customer that is in order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Counts {
+    entries: u64,
+    events: u64,
+}
+
+impl Counts {
+    fn of(entries: &[SealedEntry], events: &[Event]) -> Self {
+        let count = |length| u64::try_from(length).unwrap_or(u64::MAX);
+        Self { entries: count(entries.len()), events: count(events.len()) }
     }
 }
 
-/// Checks one customer; how many entries its history has.
-fn check(keys: &MerchantKeys, whole: WholeCustomer) -> Result<u64, Fault> {
-    let WholeCustomer { customer, entries } = whole;
+/// Checks one customer.
+fn check(keys: &MerchantKeys, whole: WholeCustomer) -> Result<Counts, Fault> {
+    let WholeCustomer { customer, entries, events } = whole;
     let row = customer.ok_or(Fault::NoCustomer)?;
     let opened = seal::open(keys, &row).map_err(|_| Fault::CustomerDoesNotOpen)?;
     // The walk along the chain would name the version after all of them.
@@ -220,7 +200,35 @@ fn check(keys: &MerchantKeys, whole: WholeCustomer) -> Result<u64, Fault> {
     history::verify(keys, &entries, row.history_head, row.version, SealedParts::Kept)
         .map_err(|BrokenChain { version }| Fault::BrokenHistory { version })?;
     says_the_same(keys, &row, &entries, &opened.profile)?;
-    Ok(row.version)
+    are_told(&entries, &events)?;
+    Ok(Counts::of(&entries, &events))
+}
+
+/// Whether each entry has its event and each event its entry. Both are in the order of their versions.
+fn are_told(entries: &[SealedEntry], events: &[Event]) -> Result<(), Fault> {
+    let mut events = events.iter().peekable();
+    for SealedEntry { header, .. } in entries {
+        if events.next_if(|event| tells_of(event, header)).is_some() {
+            continue;
+        }
+        // An event that tells of this version, or of none, stands where its own event would.
+        return Err(match events.peek() {
+            Some(event) if event.version <= header.version => {
+                Fault::EventWithoutEntry { version: event.version }
+            }
+            Some(_) | None => Fault::EntryWithoutEvent { version: header.version },
+        });
+    }
+    match events.next() {
+        Some(event) => Err(Fault::EventWithoutEntry { version: event.version }),
+        None => Ok(()),
+    }
+}
+
+fn tells_of(event: &Event, entry: &EntryHeader) -> bool {
+    let Event { merchant, customer, version, happened, at } = event;
+    let whose = (entry.merchant, entry.number, entry.version);
+    (*merchant, *customer, *version) == whose && (*happened, *at) == (entry.happened, entry.at)
 }
 
 /// Whether each field has the value that the last entry about it set.
@@ -259,7 +267,8 @@ mod tests {
     use crate::clock::Timestamp;
     use crate::customer::{Birth, Customer, Decided, Precondition, create, update};
     use crate::edit::Edit;
-    use crate::ids::{CustomerId, KeyNumber};
+    use crate::history::Happened;
+    use crate::ids::{CustomerId, KeyNumber, MerchantNumber};
     use crate::keys::tests::{TestEntropy, merchant_keys};
     use crate::profile::ProfileEdit;
     use crate::seal::Sealer;
@@ -314,6 +323,7 @@ mod tests {
         WholeCustomer {
             customer: changes.last().map(|change| change.parts().customer.clone()),
             entries: changes.iter().map(|change| change.parts().entry.clone()).collect(),
+            events: changes.iter().map(|change| change.parts().event.clone()).collect(),
         }
     }
 
@@ -323,9 +333,10 @@ mod tests {
     fn a_customer_is_what_its_history_made_of_it() {
         let keys = merchant_keys(1);
         let made = created(&NAMES);
-        assert_eq!(check(&keys, whole(&[&made.1])), Ok(1));
+        assert_eq!(check(&keys, whole(&[&made.1])), Ok(Counts { entries: 1, events: 1 }));
         let renamed = renamed(&made, &[Field::FirstName]);
-        assert_eq!(check(&keys, whole(&[&made.1, &renamed])), Ok(2));
+        let both = whole(&[&made.1, &renamed]);
+        assert_eq!(check(&keys, both), Ok(Counts { entries: 2, events: 2 }));
         let other = merchant_keys(2);
         assert_eq!(check(&other, whole(&[&made.1])), Err(Fault::CustomerDoesNotOpen));
     }
@@ -350,5 +361,35 @@ mod tests {
         // The chain does not cover the schema, which the sealed part is bound to.
         whole.entries[0].schema += 1;
         assert_eq!(check(&keys, whole), Err(Fault::EntryDoesNotOpen { version: 1 }));
+    }
+
+    #[test]
+    fn entries_and_events_correspond_one_to_one() {
+        let keys = merchant_keys(1);
+        let made = created(&NAMES);
+        let renamed = renamed(&made, &[Field::FirstName]);
+        let found = |touch: fn(&mut Vec<Event>)| {
+            let mut whole = whole(&[&made.1, &renamed]);
+            touch(&mut whole.events);
+            check(&keys, whole).unwrap_err()
+        };
+        let untold = |version| Fault::EntryWithoutEvent { version };
+        let untrue = |version| Fault::EventWithoutEntry { version };
+        assert_eq!(found(Vec::clear), untold(1));
+        assert_eq!(found(|events| *events = events.split_off(1)), untold(1));
+        assert_eq!(found(|events| events.truncate(1)), untold(2));
+        assert_eq!(
+            found(|events| events.push(Event { version: 3, ..events[1].clone() })),
+            untrue(3)
+        );
+        assert_eq!(
+            found(|events| events.insert(0, Event { version: 0, ..events[0].clone() })),
+            untrue(0)
+        );
+        assert_eq!(found(|events| events.insert(1, events[0].clone())), untrue(1), "told twice");
+        assert_eq!(found(|events| events[1].happened = Happened::Deleted), untrue(2));
+        assert_eq!(found(|events| events[0].at = Timestamp::from_ms(9)), untrue(1));
+        assert_eq!(found(|events| events[0].customer = CustomerNumber::new(2).unwrap()), untrue(1));
+        assert_eq!(found(|events| events[0].merchant = MerchantNumber::new(2)), untrue(1));
     }
 }

@@ -53,31 +53,29 @@ pub(super) async fn run(place: Place<'_>, arguments: VerifyArgs) -> Result<ExitC
 impl Walked {
     /// Walks until something is broken or all was seen.
     async fn walk(&mut self, reach: &mut Reach<'_>, only: Option<String>) -> Result<(), Refusal> {
-        let merchants = match &only {
-            Some(id) => vec![id.clone()],
+        let merchants = match only {
+            Some(id) => vec![id],
             None => list_merchants(reach).await?,
         };
         for merchant in merchants {
-            let command = |after| Command::VerifyCustomers { merchant: merchant.clone(), after };
-            self.walk_pages(reach, command).await?;
+            self.walk_merchant(reach, &merchant).await?;
             if self.broken.is_some() {
                 return Ok(());
             }
             self.merchants = self.merchants.saturating_add(1);
         }
-        // Events come after what they tell of, so that one is there for each entry that was seen.
-        let command = |after| Command::VerifyEvents { merchant: only.clone(), after };
-        self.walk_pages(reach, command).await
+        Ok(())
     }
 
-    async fn walk_pages(
+    async fn walk_merchant(
         &mut self,
         reach: &mut Reach<'_>,
-        command: impl Fn(i64) -> Command,
+        merchant: &str,
     ) -> Result<(), Refusal> {
         let mut next = Some(0);
         while let Some(after) = next {
-            let Report::Page(page) = reach.perform(command(after)).await? else {
+            let command = Command::VerifyCustomers { merchant: merchant.to_owned(), after };
+            let Report::Page(page) = reach.perform(command).await? else {
                 return Err(reach::unexpected());
             };
             let PageBody { customers, entries, events, next: following, broken } = page;
@@ -96,22 +94,10 @@ impl Walked {
 
     /// What is broken, in a sentence.
     fn problem(&self) -> Option<String> {
-        if let Some(BrokenBody { merchant, customer, fault }) = &self.broken {
-            let whose = merchant.as_ref().map_or_else(
-                || "a merchant that is gone".to_owned(),
-                |merchant| format!("merchant {merchant}"),
-            );
-            return Some(format!(
-                "customer {customer} of {whose} is broken: {fault}; keep a copy of the data, find out \
-                 who touched it, and restore a backup"
-            ));
-        }
-        let missing = self.history_entries.saturating_sub(self.events);
-        (missing > 0).then(|| {
+        self.broken.as_ref().map(|BrokenBody { merchant, customer, fault }| {
             format!(
-                "{missing} of {} history entries have no event: keep a copy of the data, find out who \
-                 touched it, and restore a backup",
-                self.history_entries
+                "customer {customer} of merchant {merchant} is broken: {fault}; keep a copy of the \
+                 data, find out who touched it, and restore a backup"
             )
         })
     }

@@ -2,8 +2,8 @@
 
 use patron::clock::Timestamp;
 use patron::error::Error;
-use patron::ids::{CustomerNumber, MerchantId};
-use patron::verification::{Broken, VerifiedCustomers, VerifiedEvents};
+use patron::ids::CustomerNumber;
+use patron::verification::{Broken, VerifiedCustomers};
 use serde::{Deserialize, Serialize};
 use tokio::runtime::Handle;
 use tokio::task::spawn_blocking;
@@ -14,11 +14,8 @@ use crate::opening::Opened;
 /// How many customers are verified before it is the turn of others, and the caller hears of it.
 const CUSTOMERS_MAX: u32 = 256;
 
-/// The same for events, which are less work.
-const EVENTS_MAX: u32 = 4_096;
-
 /// What came of a page.
-#[derive(Debug, Default, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct PageBody {
     pub(crate) customers: u64,
     pub(crate) entries: u64,
@@ -31,8 +28,7 @@ pub(crate) struct PageBody {
 /// The first broken thing.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct BrokenBody {
-    /// `None` when there is no such merchant any more.
-    pub(crate) merchant: Option<String>,
+    pub(crate) merchant: String,
     pub(crate) customer: i64,
     pub(crate) fault: String,
 }
@@ -41,7 +37,7 @@ impl BrokenBody {
     fn of(broken: Broken) -> Self {
         let Broken { merchant, customer, fault } = broken;
         Self {
-            merchant: merchant.map(|id| id.as_str().to_owned()),
+            merchant: merchant.as_str().to_owned(),
             customer: CustomerNumber::get(customer),
             fault: fault.to_string(),
         }
@@ -58,24 +54,9 @@ pub(super) async fn customers(
     let page = beside(opened, move |opened| async move {
         opened.patron.console(now).verify_customers(&id, after, CUSTOMERS_MAX).await
     });
-    let VerifiedCustomers { customers, entries, next, broken } = page.await?;
+    let VerifiedCustomers { customers, entries, events, next, broken } = page.await?;
     let broken = broken.map(BrokenBody::of);
-    Ok(Report::Page(PageBody { customers, entries, events: 0, next, broken }))
-}
-
-pub(super) async fn events(
-    opened: &Opened,
-    merchant: Option<&str>,
-    after: i64,
-    now: Timestamp,
-) -> Result<Report, Failure> {
-    let only: Option<MerchantId> = merchant.map(merchant_id).transpose()?;
-    let page = beside(opened, move |opened| async move {
-        opened.patron.console(now).verify_events(only.as_ref(), after, EVENTS_MAX).await
-    });
-    let VerifiedEvents { events, next, broken } = page.await?;
-    let broken = broken.map(BrokenBody::of);
-    Ok(Report::Page(PageBody { events, next, broken, ..PageBody::default() }))
+    Ok(Report::Page(PageBody { customers, entries, events, next, broken }))
 }
 
 /// Does `work` on a thread of its own, so that it does not hold up everybody else on this one.

@@ -146,16 +146,17 @@ CREATE TABLE history (
     PRIMARY KEY (merchant, number, version)
 ) STRICT, WITHOUT ROWID;
 
--- What is told to those who listen, in the order of the commits. An event holds numbers only, and
--- stays when it was told, so that it can be told again.
+-- What is told to those who listen. An event holds numbers only, and stays when it was told, so that it
+-- can be told again. Order matters for each customer only, where the version is the order: a number that
+-- grows in the order of commits would make the commits of a store that is spread out wait for each other.
 CREATE TABLE outbox (
-    id       INTEGER PRIMARY KEY AUTOINCREMENT, -- never used twice
     merchant INTEGER NOT NULL,
     number   INTEGER NOT NULL,
-    version  INTEGER NOT NULL,
+    version  INTEGER NOT NULL CHECK (version > 0),
     happened INTEGER NOT NULL,
-    at_ms    INTEGER NOT NULL
-) STRICT;
+    at_ms    INTEGER NOT NULL,
+    PRIMARY KEY (merchant, number, version)
+) STRICT, WITHOUT ROWID;
 
 -- How many customers each merchant has, without deleted ones; kept in the commit of each change.
 -- Spread over 16 rows (`slot` is the customer's number modulo 16), as in every store.
@@ -178,4 +179,4 @@ CREATE TABLE client_token (
 ) STRICT, WITHOUT ROWID;
 
 CREATE INDEX client_token_of_customer ON client_token (merchant, number);
-CREATE INDEX client_token_by_expiry ON client_token (expires_ms);
+CREATE INDEX client_token_by_expiry ON client_token (merchant, expires_ms);

@@ -93,23 +93,63 @@ pub fn a_token_is_never_spent_more_often_than_allowed(place: &dyn Place) {
     assert_eq!(spent.iter().sum::<usize>(), 30);
 }
 
-/// Clearing expired tokens away leaves the others alone.
+fn clear(opened: &Opened<'_>, author: &Author, now: Timestamp, limit: u32) -> u32 {
+    opened.wait(opened.store.clear_expired_tokens(author.merchant, now, limit)).unwrap()
+}
+
+/// Clearing expired tokens away leaves the others alone: those that still work, to their last millisecond,
+/// and other merchants' ones.
 pub fn a_token_outlives_those_that_expired(place: &dyn Place) {
     let opened = Opened::at(place);
-    let author = Author::of_merchant(1);
+    let (author, other) = (Author::of_merchant(1), Author::of_merchant(2));
     let old: Vec<_> = (0..40).map(|_| issue(&opened, &author, 1)).collect();
+    let others = issue(&opened, &other, 1);
     let young =
         TokenRecord { issued: at(999), expires: at(5_000), ..author.token(old[0].customer, 1) };
     opened.wait(opened.store.issue_token(young.clone())).unwrap();
+    assert_eq!(clear(&opened, &author, at(999), 100), 0);
     assert_eq!(spend(&opened, &old[7], at(999)), Some(old[7].customer));
-    for _ in 0..10 {
-        let newest = TokenRecord {
-            issued: at(1_000),
-            expires: at(5_000),
-            ..author.token(old[0].customer, 1)
-        };
-        opened.wait(opened.store.issue_token(newest)).unwrap();
-    }
-    assert!(old.iter().all(|token| spend(&opened, token, at(1_000)).is_none()));
+    assert_eq!(clear(&opened, &author, at(1_000), 100), 40, "used up or not");
+    // They are gone, and not merely refused.
+    assert!(old.iter().all(|token| spend(&opened, token, START).is_none()));
+    assert_eq!(spend(&opened, &others, START), Some(others.customer));
     assert_eq!(spend(&opened, &young, at(4_999)), Some(young.customer));
+    assert_eq!(clear(&opened, &author, at(4_999), 100), 0);
+    assert_eq!(clear(&opened, &author, at(9_000), 100), 1);
+    assert_eq!(clear(&opened, &Author::of_merchant(3), at(9_000), 100), 0);
+}
+
+/// No more tokens are cleared than are asked for, and each is counted once.
+pub fn expired_tokens_are_cleared_a_batch_at_a_time(place: &dyn Place) {
+    let opened = Opened::at(place);
+    let author = Author::of_merchant(1);
+    for _ in 0..25 {
+        issue(&opened, &author, 1);
+    }
+    let cleared = [0, 10, 10, 10, 10].map(|limit| clear(&opened, &author, at(1_000), limit));
+    assert_eq!(cleared, [0, 10, 10, 5, 0]);
+}
+
+/// Whoever clears at once clears each token once, while tokens are issued and spent.
+pub fn expired_tokens_are_cleared_by_many_at_once(place: &dyn Place) {
+    const EACH: u32 = 20;
+    let opened = Opened::at(place);
+    let author = Author::of_merchant(1);
+    let cleared = together(
+        8,
+        |_| (),
+        |_, ()| {
+            let mut cleared = 0;
+            for _ in 0..EACH {
+                let old = issue(&opened, &author, 1);
+                let live = TokenRecord { expires: at(9_000), ..author.token(old.customer, 1) };
+                opened.wait(opened.store.issue_token(live.clone())).unwrap();
+                cleared += clear(&opened, &author, at(1_000), 3);
+                assert_eq!(spend(&opened, &live, at(1_000)), Some(live.customer));
+            }
+            cleared
+        },
+    );
+    let rest = clear(&opened, &author, at(1_000), u32::MAX);
+    assert_eq!(cleared.iter().sum::<u32>() + rest, 8 * EACH);
 }
