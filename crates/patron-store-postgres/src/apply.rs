@@ -22,7 +22,7 @@ use crate::outbox::{PUT_EVENTS, event_values};
 use crate::rows::{Columns, customer_values, integer};
 use crate::sql::{Kind, RowsStatement, Statement, Value};
 use crate::tokens::token_values;
-use crate::transaction::{Work, in_order};
+use crate::transaction::{Step, in_order};
 
 /// What became of one change.
 pub(crate) type Answer = Result<(), StoreError>;
@@ -212,7 +212,7 @@ impl Found {
         wants: BTreeMap<MerchantNumber, Wants<'_>>,
     ) -> Result<(), Failed> {
         let mut statements = vec![&LOCK];
-        let mut steps: Vec<Work<'_, Option<(MerchantNumber, bool, Vec<Row>)>>> = Vec::new();
+        let mut steps: Vec<Step<'_, Option<(MerchantNumber, bool, Vec<Row>)>>> = Vec::new();
         steps.push(Box::pin(async {
             connection.begin(Isolation::Committed).await?;
             Ok(None)
@@ -453,7 +453,7 @@ async fn write_and_commit(
         (counts, &COUNT),
     ];
     let mut statements = Vec::new();
-    let mut steps: Vec<Work<'_, ()>> = Vec::new();
+    let mut steps: Vec<Step<'_, ()>> = Vec::new();
     for (rows, of) in rows {
         for (_, statement, values) in rows.chunks(of, &mut statements) {
             steps.push(Box::pin(async move {

@@ -8,6 +8,7 @@ use patron::store::StoreError;
 use crate::connections::Connection;
 use crate::errors::Failed;
 use crate::open_error::OpenError;
+use crate::read::one;
 use crate::rows::Columns;
 use crate::sql::{Kind, Statement, Value};
 use crate::transaction::Database;
@@ -40,7 +41,7 @@ pub(crate) async fn is_cluster(connection: &Connection) -> Result<bool, Failed> 
 
 /// Spreads the tables; what was done, a line for each. Done again, it goes on where it was stopped.
 pub(crate) async fn distribute(database: &Database) -> Result<Vec<String>, OpenError> {
-    let is_cluster = database.ask_once(|connection| Box::pin(is_cluster(connection))).await?;
+    let is_cluster = database.ask_once(|held| async move { is_cluster(&held).await }).await?;
     if !is_cluster {
         return Err(OpenError::NoCitus);
     }
@@ -72,13 +73,11 @@ async fn spread(
         &[Kind::Text],
     );
     let was_spread: i64 = database
-        .ask_once(|connection| {
-            Box::pin(async move {
-                let rows = connection.query(&IS_SPREAD, &[Value::Text(table)]).await?;
-                let first = rows.first().map(|row| Columns::of(row, "pg_dist_partition").take_number("count"));
-                let corrupt = StoreError::Corrupt { table: "pg_dist_partition", column: "count" };
-                Ok(first.transpose()?.ok_or(corrupt)?)
-            })
+        .ask_once(|held| async move {
+            let rows = held.query(&IS_SPREAD, &[Value::Text(table)]).await?;
+            let count = one(&rows, |row| Columns::of(row, "pg_dist_partition").take_number("count"))?;
+            let corrupt = StoreError::Corrupt { table: "pg_dist_partition", column: "count" };
+            Ok(count.ok_or(corrupt)?)
         })
         .await?;
     if was_spread > 0 {
@@ -86,12 +85,10 @@ async fn spread(
     }
     let sql = &sql;
     database
-        .try_write(|connection| {
-            Box::pin(async move {
-                // A table that is full takes its time.
-                connection.run("SET LOCAL statement_timeout = 0").await?;
-                connection.run(sql).await
-            })
+        .write_once(|held| async move {
+            // A table that is full takes its time.
+            held.run("SET LOCAL statement_timeout = 0").await?;
+            held.run(sql).await
         })
         .await?;
     Ok(format!("{table}: {what}"))

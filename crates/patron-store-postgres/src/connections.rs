@@ -13,7 +13,7 @@ use tokio::time::{sleep, timeout};
 use tokio_postgres::error::SqlState;
 use tokio_postgres::{AsyncMessage, Client, Row};
 
-use crate::errors::{ConnectError, Failed, NotConnected, Reason, chain};
+use crate::errors::{ConnectError, Doubt, Failed, NotConnected, Reason, chain};
 use crate::settings::{Limits, Pooler, Target};
 use crate::sql::{Statement, Value};
 
@@ -162,20 +162,30 @@ impl Connection {
         let before = self.warnings.load(Ordering::Acquire);
         match self.client.batch_execute("COMMIT").await {
             Ok(()) if self.warnings.load(Ordering::Acquire) == before => Ok(()),
-            Ok(()) => Err(Failed::Unknown(crate::errors::Doubt::Warned)),
+            Ok(()) => Err(Failed::Unknown(Doubt::Warned)),
             // The server answers a commit with an error when it rolled back, unless its end came between.
             Err(error) => match error.code() {
                 Some(code) if !code.code().starts_with("57P") && !code.code().starts_with("08") => {
                     Err(Failed::Database(error))
                 }
-                Some(_) | None => Err(Failed::Unknown(crate::errors::Doubt::Lost)),
+                Some(_) | None => Err(Failed::Unknown(Doubt::Lost)),
             },
+        }
+    }
+
+    /// Leaves the connection as the next one needs it: without a transaction, or spoilt.
+    pub(crate) async fn settle<T>(&self, outcome: &Result<T, Failed>) {
+        match outcome {
+            Ok(_) => {}
+            Err(failed) if failed.spoils_connection() => self.spoil(),
+            Err(_) => self.roll_back().await,
         }
     }
 
     /// Takes the transaction back. A connection that cannot is spoilt.
     pub(crate) async fn roll_back(&self) {
-        if self.run("ROLLBACK").await.is_err() {
+        let rolled_back = timeout(self.limits.statement_time_max, self.run("ROLLBACK")).await;
+        if !matches!(rolled_back, Ok(Ok(()))) {
             self.spoil();
         }
     }

@@ -97,7 +97,7 @@ impl Epochs {
         let asked = self.0.clock.elapsed();
         let said = timeout(
             TRUSTED_FOR,
-            self.0.database.ask(|connection| Box::pin(ask(connection))),
+            self.0.database.ask(|held| async move { ask(&held).await }),
         );
         let said = said.await.unwrap_or_else(|_| Err(NotAnswering::TimedOut.into()))?;
         if said.works_from > OWN_SCHEMA {

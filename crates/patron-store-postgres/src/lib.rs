@@ -1,16 +1,68 @@
-//! The store for many processes: PostgreSQL, with reads and writes gathered.
+//! The store for many processes: PostgreSQL, or Citus where one PostgreSQL is not enough.
+//!
+//! Everything that speaks to the database lives on the store's own thread (`runtime.rs`), where what was begun is
+//! finished whether its caller waits or not. Lookups and changes that wait together share statements and commits
+//! (`gathering.rs`, `reads.rs`, `writer.rs`, `apply.rs`); one that comes alone is done at once. What is remembered
+//! of merchants and keys holds for a second without the database (`epoch.rs`).
 
+mod apply;
+mod citus;
+mod connections;
+mod epoch;
+mod errors;
+mod gathering;
+mod integrity;
+mod jobs;
+mod manage;
+mod migrations;
 mod open_error;
+mod outbox;
+mod read;
+mod reads;
+mod replica;
+mod rows;
+mod runtime;
 mod settings;
+mod sql;
+mod tls;
+mod tokens;
+mod transaction;
+mod whole;
+mod writer;
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use patron::clock::Timestamp;
+use patron::api_key::ApiKey;
+use patron::change::Change;
+use patron::clock::{MonotonicClock, Timestamp};
 use patron::entropy::Entropy;
-use patron::store::{Store, StoreError};
+use patron::history::SealedEntry;
+use patron::ids::{CustomerNumber, KeyNumber, MerchantId, MerchantNumber, ProcessId};
+use patron::installation::Installation;
+use patron::keys::{KeyOwner, WrappedKey};
+use patron::merchant::Merchant;
+use patron::seal::SealedCustomer;
+use patron::store::{
+    Counter, Job, ListedKey, ManagementChange, SealedList, Store, StoreError, StoreFuture,
+    UniqueKey, WholeCustomer,
+};
+use patron::token::TokenRecord;
 
+use crate::connections::Connections;
+use crate::epoch::Epochs;
+use crate::errors::{Failed, NotAnswering};
 pub use crate::open_error::OpenError;
+use crate::reads::Reads;
+use crate::replica::Replica;
+use crate::runtime::Runtime;
+use crate::settings::{Limits, Target};
 pub use crate::settings::{Pooler, Settings};
+use crate::transaction::Database;
+use crate::writer::{Parts, Sharing, Writer};
+
+/// The most lanes that work off lookups, and as many that write: more would make smaller groups.
+const LANES_MAX: usize = 4;
 
 /// Is told how many writes each commit held.
 pub type OnGroup = Arc<dyn Fn(usize) + Send + Sync>;
@@ -23,6 +75,8 @@ pub struct Options {
     pub settings: Settings,
     /// For the jitter between attempts to connect.
     pub entropy: Arc<dyn Entropy>,
+    /// What tells how old that is which is known of the database.
+    pub clock: Arc<dyn MonotonicClock>,
     /// Called after each commit.
     pub on_group: OnGroup,
 }
@@ -39,40 +93,97 @@ pub enum Schema {
 }
 
 /// A store in a PostgreSQL database. Any number of them, in any number of processes, may be open at once.
-pub struct PostgresStore;
+pub struct PostgresStore {
+    database: Database,
+    reads: Reads,
+    writer: Writer,
+    epochs: Epochs,
+    replica: Option<Replica>,
+    // Last: everything else lives on it.
+    runtime: Runtime,
+}
 
 impl PostgresStore {
     /// Opens the store and brings the schema up to date.
     ///
     /// # Errors
-    /// When the database cannot be reached or used. [`OpenError::may_pass`] says whether trying again later may help.
+    /// When the database cannot be reached or used. [`OpenError::may_pass`] says whether trying again later
+    /// may help.
     pub async fn open(options: Options) -> Result<Self, OpenError> {
-        let Options { now: _, settings, entropy: _, on_group: _ } = options;
-        Err(OpenError::Settings(settings.place()))
+        let Options { now, settings, entropy, clock, on_group } = options;
+        let runtime = Runtime::start().map_err(OpenError::Thread)?;
+        let limits = settings.limits();
+        // One connection is kept for what must not wait for others.
+        let aside = Limits { connections_max: 1, ..limits };
+        let others = limits.connections_max.saturating_sub(1).max(1);
+        let limits = Limits { connections_max: others, ..limits };
+        let database = connect(settings.primary()?, limits, &entropy)?;
+        let aside = connect(settings.primary()?, aside, &entropy)?;
+        let replica = match settings.replica()? {
+            None => None,
+            Some(target) => Some(Replica {
+                primary: database.clone(),
+                replica: connect(target, limits, &entropy)?,
+            }),
+        };
+        let lanes_max = usize::try_from(others / 3).unwrap_or(1).clamp(1, LANES_MAX);
+        let epochs = Epochs::new(aside, Arc::clone(&clock));
+        let opening = prepare(database.clone(), now, replica.is_some());
+        let sharing = on(&runtime, opening).await?;
+        let writer = Writer::new(Parts {
+            database: database.clone(),
+            lanes_max,
+            sharing,
+            clock,
+            entropy,
+            on_group,
+        });
+        let first = epochs.clone();
+        runtime.run(async move { first.ask().await }).await.map_err(Failed::from)?;
+        runtime.handle().spawn(epochs.clone().keep_asking());
+        let reads = Reads::new(database.clone(), lanes_max);
+        Ok(Self { database, reads, writer, epochs, replica, runtime })
     }
 
     /// How far the schema is, found without changing anything.
     ///
     /// # Errors
     /// When the database cannot be reached or used.
-    pub async fn inspect(settings: &Settings) -> Result<Schema, OpenError> {
-        Err(OpenError::Settings(settings.place()))
+    pub async fn inspect(
+        settings: &Settings,
+        entropy: &Arc<dyn Entropy>,
+    ) -> Result<Schema, OpenError> {
+        let database = connect(settings.primary()?, settings.limits(), entropy)?;
+        let runtime = Runtime::start().map_err(OpenError::Thread)?;
+        on(&runtime, async move { migrations::inspect(&database).await }).await
     }
 
     /// Brings the schema up to date, and says which migrations were run.
     ///
     /// # Errors
     /// As [`PostgresStore::open`].
-    pub async fn migrate(settings: &Settings, _now: Timestamp) -> Result<Vec<String>, OpenError> {
-        Err(OpenError::Settings(settings.place()))
+    pub async fn migrate(
+        settings: &Settings,
+        entropy: &Arc<dyn Entropy>,
+        now: Timestamp,
+    ) -> Result<Vec<String>, OpenError> {
+        let database = connect(settings.primary()?, settings.limits(), entropy)?;
+        let runtime = Runtime::start().map_err(OpenError::Thread)?;
+        on(&runtime, async move { migrations::migrate(&database, now).await }).await
     }
 
-    /// Spreads the tables over the servers of a Citus cluster, and says what was done. The schema is up to date.
+    /// Spreads the tables over the servers of a Citus cluster, and says what was done. The schema must be up to
+    /// date, and nobody should write meanwhile.
     ///
     /// # Errors
     /// As [`PostgresStore::open`], and when the database is no Citus cluster's coordinator.
-    pub async fn distribute(settings: &Settings) -> Result<Vec<String>, OpenError> {
-        Err(OpenError::Settings(settings.place()))
+    pub async fn distribute(
+        settings: &Settings,
+        entropy: &Arc<dyn Entropy>,
+    ) -> Result<Vec<String>, OpenError> {
+        let database = connect(settings.primary()?, settings.limits(), entropy)?;
+        let runtime = Runtime::start().map_err(OpenError::Thread)?;
+        on(&runtime, async move { citus::distribute(&database.patient()).await }).await
     }
 
     /// What is wrong with the database, a line for each; nothing when all is well.
@@ -80,6 +191,242 @@ impl PostgresStore {
     /// # Errors
     /// When the database does not answer.
     pub async fn integrity(&self) -> Result<Vec<String>, StoreError> {
-        Ok(Vec::new())
+        let database = self.database.clone();
+        self.runtime.run(async move { integrity::check(&database).await }).await
     }
+}
+
+/// What comes of `work`, done on the store's thread.
+async fn on<T: Send + 'static>(
+    runtime: &Runtime,
+    work: impl Future<Output = Result<T, OpenError>> + Send + 'static,
+) -> Result<T, OpenError> {
+    let done = runtime.handle().spawn(work).await;
+    done.unwrap_or_else(|_| Err(OpenError::Away(NotAnswering::Closed.to_string())))
+}
+
+fn connect(
+    target: Target,
+    limits: Limits,
+    entropy: &Arc<dyn Entropy>,
+) -> Result<Database, OpenError> {
+    let connections = Connections::new(target, limits, Arc::clone(entropy));
+    let connections = connections.map_err(|reason| OpenError::Settings(reason.to_string()))?;
+    Ok(Database { connections, limits })
+}
+
+/// Brings the schema up to date, and finds out what the database is.
+async fn prepare(
+    database: Database,
+    now: Timestamp,
+    has_replica: bool,
+) -> Result<Sharing, OpenError> {
+    migrations::migrate(&database, now).await?;
+    if database.ask_once(|held| async move { integrity::loses_commits(&held).await }).await? {
+        return Err(OpenError::Unsafe);
+    }
+    match database.ask_once(|held| async move { citus::is_cluster(&held).await }).await? {
+        true if has_replica => Err(OpenError::ReplicaOfCitus),
+        true => Ok(Sharing::WithinMerchant),
+        false => Ok(Sharing::Everybody),
+    }
+}
+
+/// Answers a question: `$held` is the connection, and `$($kept)*` is what the question owns.
+macro_rules! ask {
+    ($store:expr, |$held:ident| $question:expr) => {{
+        let database = $store.database.clone();
+        $store.runtime.run(async move { database.ask(|$held| async move { $question }).await })
+    }};
+}
+
+/// Writes in a transaction.
+macro_rules! write {
+    ($store:expr, $kept:ident, |$held:ident| $work:expr) => {{
+        let database = $store.database.clone();
+        $store.runtime.run(async move {
+            let $kept = &$kept;
+            Ok(database.write(|$held| async move { $work }).await?)
+        })
+    }};
+}
+
+impl Store for PostgresStore {
+    fn find_installation(&self) -> StoreFuture<'_, Option<Installation>> {
+        ask!(self, |held| read::find_installation(&held).await)
+    }
+
+    fn found(&self, installation: Installation, keys: Vec<WrappedKey>) -> StoreFuture<'_, ()> {
+        write!(self, keys, |held| manage::found(&held, &installation, keys).await)
+    }
+
+    fn apply(&self, changes: Vec<Change>) -> StoreFuture<'_, Vec<Result<(), StoreError>>> {
+        // All wait before the first is answered, so that they share commits.
+        let runtime = self.runtime.handle();
+        let waiting: Vec<_> =
+            changes.into_iter().map(|change| self.writer.enqueue(runtime, change)).collect();
+        Box::pin(async move {
+            let mut answers = Vec::with_capacity(waiting.len());
+            for answer in waiting {
+                answers.push(answer.await.unwrap_or_else(|_| Err(reads::dropped())));
+            }
+            Ok(answers)
+        })
+    }
+
+    fn find_customer(
+        &self,
+        merchant: MerchantNumber,
+        key: UniqueKey,
+    ) -> StoreFuture<'_, Option<Arc<SealedCustomer>>> {
+        let answer = self.reads.find(self.runtime.handle(), merchant, key);
+        Box::pin(async move { answer.await.unwrap_or_else(|_| Err(reads::dropped())) })
+    }
+
+    fn list_customers(
+        &self,
+        merchant: MerchantNumber,
+        offset: u32,
+        limit: u32,
+    ) -> StoreFuture<'_, SealedList> {
+        let (database, replica) = (self.database.clone(), self.replica.clone());
+        self.runtime.run(async move {
+            if let Some(replica) = replica
+                && let Some(list) = replica.list_customers(merchant, (offset, limit)).await
+            {
+                return Ok(list);
+            }
+            let list = |held| async move { list_in(held, merchant, (offset, limit)).await };
+            database.ask_snapshot(list).await
+        })
+    }
+
+    fn list_history(
+        &self,
+        merchant: MerchantNumber,
+        customer: CustomerNumber,
+    ) -> StoreFuture<'_, Vec<SealedEntry>> {
+        ask!(self, |held| read::list_history(&held, merchant, customer).await)
+    }
+
+    fn list_kept_customers(
+        &self,
+        merchant: MerchantNumber,
+        after: i64,
+        limit: u32,
+    ) -> StoreFuture<'_, Vec<CustomerNumber>> {
+        ask!(self, |held| whole::list_customers(&held, merchant, after, limit).await)
+    }
+
+    fn find_whole_customer(
+        &self,
+        merchant: MerchantNumber,
+        customer: CustomerNumber,
+    ) -> StoreFuture<'_, WholeCustomer> {
+        let database = self.database.clone();
+        self.runtime.run(async move {
+            let find = |held: transaction::Held| async move {
+                whole::find_customer(&held, merchant, customer).await
+            };
+            database.ask_snapshot(find).await
+        })
+    }
+
+    fn issue_token(&self, token: TokenRecord) -> StoreFuture<'_, ()> {
+        write!(self, token, |held| tokens::issue(&held, token).await)
+    }
+
+    fn spend_token(
+        &self,
+        merchant: MerchantNumber,
+        hash: [u8; 32],
+        now: Timestamp,
+    ) -> StoreFuture<'_, Option<CustomerNumber>> {
+        write!(self, hash, |held| tokens::spend(&held, merchant, hash, now).await)
+    }
+
+    fn clear_expired_tokens(
+        &self,
+        merchant: MerchantNumber,
+        now: Timestamp,
+        limit: u32,
+    ) -> StoreFuture<'_, u32> {
+        write!(self, now, |held| tokens::clear(&held, merchant, *now, limit).await)
+    }
+
+    fn claim_job(&self, job: Job, holder: ProcessId, lease: Duration) -> StoreFuture<'_, bool> {
+        write!(self, holder, |held| jobs::claim(&held, job, *holder, lease).await)
+    }
+
+    fn lease_numbers(&self, counter: Counter, count: u32) -> StoreFuture<'_, i64> {
+        write!(self, counter, |held| manage::lease(&held, *counter, count).await)
+    }
+
+    fn manage(&self, change: ManagementChange) -> StoreFuture<'_, ()> {
+        let (database, epochs) = (self.database.clone(), self.epochs.clone());
+        self.runtime.run(async move {
+            let asked = epochs.now();
+            let epoch = manage::apply(&database, &change).await?;
+            match epoch {
+                Some(epoch) => epochs.note(epoch, asked),
+                // It was done before; what that began is to be learned.
+                None => drop(epochs.ask().await?),
+            }
+            Ok(())
+        })
+    }
+
+    fn find_merchant(&self, number: MerchantNumber) -> StoreFuture<'_, Option<Merchant>> {
+        ask!(self, |held| read::find_merchant(&held, number).await)
+    }
+
+    fn find_merchant_by_id<'a>(&'a self, id: &'a MerchantId) -> StoreFuture<'a, Option<Merchant>> {
+        let (database, id) = (self.database.clone(), id.clone());
+        self.runtime.run(async move {
+            let id = &id;
+            database.ask(|held| async move { read::find_merchant_by_id(&held, id).await }).await
+        })
+    }
+
+    fn list_merchants(&self) -> StoreFuture<'_, Vec<Merchant>> {
+        ask!(self, |held| read::list_merchants(&held).await)
+    }
+
+    fn find_api_key(&self, hash: [u8; 32]) -> StoreFuture<'_, Option<ApiKey>> {
+        ask!(self, |held| read::find_api_key(&held, &hash).await)
+    }
+
+    fn list_api_keys(&self, merchant: MerchantNumber) -> StoreFuture<'_, Vec<ListedKey>> {
+        ask!(self, |held| read::list_api_keys(&held, merchant).await)
+    }
+
+    fn record_key_uses(&self, uses: Vec<(KeyNumber, Timestamp)>) -> StoreFuture<'_, ()> {
+        write!(self, uses, |held| manage::record_key_uses(&held, uses).await)
+    }
+
+    fn list_wrapped_keys(&self, owner: KeyOwner) -> StoreFuture<'_, Vec<WrappedKey>> {
+        ask!(self, |held| read::list_wrapped_keys(&held, owner).await)
+    }
+
+    fn management_epoch(&self) -> Result<u64, StoreError> {
+        self.epochs.current()
+    }
+
+    fn ask_management_epoch(&self) -> StoreFuture<'_, u64> {
+        let epochs = self.epochs.clone();
+        self.runtime.run(async move { epochs.ask().await })
+    }
+
+    fn check(&self) -> StoreFuture<'_, ()> {
+        let epochs = self.epochs.clone();
+        self.runtime.run(async move { epochs.ask().await.map(drop) })
+    }
+}
+
+async fn list_in(
+    held: transaction::Held,
+    merchant: MerchantNumber,
+    (offset, limit): (u32, u32),
+) -> Result<SealedList, Failed> {
+    read::list_customers(&held, merchant, offset, limit).await
 }

@@ -13,6 +13,10 @@ use crate::errors::Failed;
 use crate::read::{find_api_key, find_merchant, find_merchant_by_id, one};
 use crate::rows::{Columns, integer, setting_rows};
 use crate::sql::{Kind, Statement, Value};
+use crate::transaction::Database;
+
+/// How often a management change is made again whose commit nobody confirmed.
+const DOUBTS_MAX: u32 = 3;
 
 static FOUND: Statement = Statement::new(
     "INSERT INTO installation (only_one, mode, created_ms) VALUES (1, $1, $2) ON CONFLICT DO NOTHING",
@@ -337,4 +341,36 @@ pub(crate) async fn record_key_uses(
         connection.execute(&RECORD_USE, &values).await?;
     }
     Ok(())
+}
+
+/// Applies a change; the epoch that it begins, or `None` when it turns out to have been applied before. A commit
+/// whose outcome nobody saw is looked for, and the change made again when it is not there.
+pub(crate) async fn apply(
+    database: &Database,
+    change: &ManagementChange,
+) -> Result<Option<i64>, Failed> {
+    let mut tries = 0_u32;
+    loop {
+        let done = database.write(|held| async move { manage(&held, change).await }).await;
+        let doubt = match done {
+            Ok(epoch) => return Ok(Some(epoch)),
+            Err(Failed::Unknown(doubt)) => doubt,
+            Err(failed) => return Err(failed),
+        };
+        tries = tries.saturating_add(1);
+        if tries >= DOUBTS_MAX {
+            return Err(Failed::Unknown(doubt));
+        }
+        // It waits for the epoch's row, which a transaction that still commits holds.
+        let looked = database.write(|held| async move {
+            held.query(&MOVE_EPOCH, &[]).await?;
+            is_done(&held, change).await
+        });
+        match looked.await {
+            Ok(true) => return Ok(None),
+            Ok(false) => {}
+            Err(Failed::Refused(error)) => return Err(Failed::Refused(error)),
+            Err(_) => return Err(Failed::Unknown(doubt)),
+        }
+    }
 }

@@ -87,7 +87,7 @@ enum Found {
 
 /// How far the schema is, found without changing anything.
 pub(crate) async fn inspect(database: &Database) -> Result<Schema, OpenError> {
-    let found = database.ask_once(|connection| Box::pin(find(connection))).await?;
+    let found = database.ask_once(|held| async move { find(&held).await }).await?;
     match found {
         Found::Nothing => return Ok(Schema::None),
         Found::Foreign => return Err(OpenError::Foreign),
@@ -99,7 +99,7 @@ pub(crate) async fn inspect(database: &Database) -> Result<Schema, OpenError> {
         }
     }
     let founded = database
-        .ask_once(|connection| Box::pin(async { connection.query(&IS_FOUNDED, &[]).await }))
+        .ask_once(|held| async move { held.query(&IS_FOUNDED, &[]).await })
         .await?;
     // A start that was stopped early leaves tables behind and nothing in them.
     Ok(if founded.is_empty() { Schema::None } else { Schema::Current })
@@ -114,9 +114,10 @@ pub(crate) async fn migrate(
     if inspect(database).await? == Schema::Current {
         return Ok(Vec::new());
     }
+    let database = database.patient();
     let mut run = Vec::new();
     loop {
-        let next = database.try_write(|connection| Box::pin(run_next(connection, now))).await?;
+        let next = database.write_once(|held| async move { run_next(&held, now).await }).await?;
         match next {
             Step::Ran(name) => run.push(name),
             Step::Done => return Ok(run),

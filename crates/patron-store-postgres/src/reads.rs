@@ -14,7 +14,7 @@ use crate::errors::{Failed, NotAnswering, NotConnected};
 use crate::gathering::{Added, Gathering};
 use crate::rows::{read_customer, select_customer};
 use crate::sql::{Kind, Statement, Value};
-use crate::transaction::{Database, Work, in_order};
+use crate::transaction::{Database, Step, in_order};
 
 /// The most lookups that are answered together.
 const BATCH_MAX: usize = 128;
@@ -129,8 +129,8 @@ impl Reads {
         &self,
         names: Vec<(MerchantNumber, UniqueKey)>,
     ) -> Result<HashMap<(MerchantNumber, UniqueKey), Arc<SealedCustomer>>, StoreError> {
-        let names = &names;
-        self.database.ask(|connection| Box::pin(look_up(connection, names.clone()))).await
+        let names = names.as_slice();
+        self.database.ask(|held| async move { look_up(&held, names).await }).await
     }
 }
 
@@ -157,19 +157,19 @@ struct Names {
 
 async fn look_up(
     connection: &Connection,
-    names: Vec<(MerchantNumber, UniqueKey)>,
+    names: &[(MerchantNumber, UniqueKey)],
 ) -> Result<HashMap<(MerchantNumber, UniqueKey), Arc<SealedCustomer>>, Failed> {
     let mut merchants: HashMap<MerchantNumber, Names> = HashMap::new();
     for (merchant, key) in names {
-        let names = merchants.entry(merchant).or_default();
+        let names = merchants.entry(*merchant).or_default();
         match key {
-            UniqueKey::Id(index) => names.ids.push(index),
-            UniqueKey::Reference(index) => names.references.push(index),
+            UniqueKey::Id(index) => names.ids.push(*index),
+            UniqueKey::Reference(index) => names.references.push(*index),
             UniqueKey::Number(number) => names.numbers.push(number.get()),
         }
     }
     connection.prepare(&[&FIND_BY_ID, &FIND_BY_REFERENCE, &FIND_BY_NUMBER]).await?;
-    let mut questions: Vec<Work<'_, (Named, Vec<Row>)>> = Vec::new();
+    let mut questions: Vec<Step<'_, (Named, Vec<Row>)>> = Vec::new();
     for (merchant, names) in merchants {
         let Names { ids, references, numbers } = names;
         if !ids.is_empty() {

@@ -23,7 +23,7 @@ use crate::connections::jittered;
 use crate::errors::{Doubt, Failed, NotAnswering, violated};
 use crate::gathering::{Added, Gathering};
 use crate::sql::ROWS_MAX;
-use crate::transaction::{Database, TRIES_MAX};
+use crate::transaction::{Database, TRIES_MAX, timed_out};
 
 /// The most changes that are committed together.
 const GROUP_MAX: usize = ROWS_MAX;
@@ -211,18 +211,8 @@ impl Writer {
             self.database.limits.answer_time_max(),
             apply(&lent, changes, &is_sent),
         );
-        let outcome = applying.await.unwrap_or_else(|_| {
-            Err(if is_sent.load(Ordering::Relaxed) {
-                Failed::Unknown(Doubt::TimedOut)
-            } else {
-                Failed::TimedOut
-            })
-        });
-        match &outcome {
-            Ok(_) => {}
-            Err(failed) if failed.spoils_connection() => lent.spoil(),
-            Err(_) => lent.roll_back().await,
-        }
+        let outcome = applying.await.unwrap_or_else(|_| Err(timed_out(&is_sent)));
+        lent.settle(&outcome).await;
         outcome
     }
 }
