@@ -6,6 +6,7 @@ pub mod entropy;
 mod exact_json;
 pub mod golden;
 pub mod http;
+pub mod postgres;
 pub mod server;
 pub mod shape;
 pub mod store_contract;
