@@ -36,9 +36,25 @@ static LOCK: Statement = Statement::new(
 
 /// The types of a customer's columns, in the order of [`customer_values`].
 const CUSTOMER: [Kind; 19] = [
-    Kind::Whole, Kind::Whole, Kind::Whole, Kind::Whole, Kind::Whole, Kind::Whole, Kind::Whole,
-    Kind::Whole, Kind::Whole, Kind::Bytes, Kind::Bytes, Kind::Bytes, Kind::Bytes, Kind::Bytes,
-    Kind::Bytes, Kind::Bytes, Kind::Whole, Kind::Bytes, Kind::Whole,
+    Kind::Whole,
+    Kind::Whole,
+    Kind::Whole,
+    Kind::Whole,
+    Kind::Whole,
+    Kind::Whole,
+    Kind::Whole,
+    Kind::Whole,
+    Kind::Whole,
+    Kind::Bytes,
+    Kind::Bytes,
+    Kind::Bytes,
+    Kind::Bytes,
+    Kind::Bytes,
+    Kind::Bytes,
+    Kind::Bytes,
+    Kind::Whole,
+    Kind::Bytes,
+    Kind::Whole,
 ];
 
 /// Answers the numbers of those that were created: whoever finds a key taken is left out.
@@ -77,8 +93,19 @@ static PUT_ENTRIES: RowsStatement = RowsStatement::new(
     "INSERT INTO history (merchant, number, version, happened, changed, at_ms, actor, sealed, \
      digest, head, change_id, schema, key_generation) VALUES ",
     &[
-        Kind::Whole, Kind::Whole, Kind::Whole, Kind::Whole, Kind::Bytes, Kind::Whole, Kind::Whole,
-        Kind::Bytes, Kind::Bytes, Kind::Bytes, Kind::Bytes, Kind::Whole, Kind::Whole,
+        Kind::Whole,
+        Kind::Whole,
+        Kind::Whole,
+        Kind::Whole,
+        Kind::Bytes,
+        Kind::Whole,
+        Kind::Whole,
+        Kind::Bytes,
+        Kind::Bytes,
+        Kind::Bytes,
+        Kind::Bytes,
+        Kind::Whole,
+        Kind::Whole,
     ],
     "",
 );
@@ -230,7 +257,9 @@ impl Found {
             }
         }
         // Two who create the same references do it in the same order.
-        created.sort_by_key(|customer| (customer.merchant, customer.indexes.reference, customer.number));
+        created.sort_by_key(|customer| {
+            (customer.merchant, customer.indexes.reference, customer.number)
+        });
         let mut rows = Rows::default();
         for customer in created {
             rows.add(customer.merchant, &customer_values(customer)?);
@@ -335,7 +364,8 @@ impl Found {
         }
         for customer in wanted {
             let by_another = |(_, number): &&([u8; 16], CustomerNumber)| *number != customer.number;
-            let is_id = taken_ids.iter().filter(by_another).any(|(id, _)| *id == customer.indexes.id);
+            let is_id =
+                taken_ids.iter().filter(by_another).any(|(id, _)| *id == customer.indexes.id);
             let is_reference = taken_references
                 .iter()
                 .filter(by_another)

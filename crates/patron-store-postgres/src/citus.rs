@@ -18,14 +18,8 @@ pub(crate) const DISTRIBUTED: [&str; 6] =
     ["customer", "customer_key", "history", "outbox", "customer_count", "client_token"];
 
 /// Every table that each server has a copy of. They change seldom.
-pub(crate) const REFERENCE: [&str; 6] = [
-    "installation",
-    "management_epoch",
-    "wrapped_key",
-    "merchant",
-    "merchant_setting",
-    "api_key",
-];
+pub(crate) const REFERENCE: [&str; 6] =
+    ["installation", "management_epoch", "wrapped_key", "merchant", "merchant_setting", "api_key"];
 
 /// Every table that stays where it is, on the coordinator.
 #[cfg(test)]
@@ -75,7 +69,8 @@ async fn spread(
     let was_spread: i64 = database
         .ask_once(|held| async move {
             let rows = held.query(&IS_SPREAD, &[Value::Text(table)]).await?;
-            let count = one(&rows, |row| Columns::of(row, "pg_dist_partition").take_number("count"))?;
+            let count =
+                one(&rows, |row| Columns::of(row, "pg_dist_partition").take_number("count"))?;
             let corrupt = StoreError::Corrupt { table: "pg_dist_partition", column: "count" };
             Ok(count.ok_or(corrupt)?)
         })

@@ -191,9 +191,7 @@ impl Connection {
     }
 }
 
-fn as_parameter<'a>(
-    value: &'a Value<'a>,
-) -> &'a (dyn tokio_postgres::types::ToSql + Sync) {
+fn as_parameter<'a>(value: &'a Value<'a>) -> &'a (dyn tokio_postgres::types::ToSql + Sync) {
     value
 }
 
@@ -234,7 +232,8 @@ impl Connections {
     ) -> Result<Self, NotConnected> {
         let connections_max = usize::try_from(limits.connections_max).unwrap_or(usize::MAX);
         let wait_max = limits.wait_max;
-        let maker = Maker { target, limits, gate: Arc::new(Gate { entropy, shut: Mutex::default() }) };
+        let maker =
+            Maker { target, limits, gate: Arc::new(Gate { entropy, shut: Mutex::default() }) };
         let pool = Pool::builder(maker)
             .max_size(connections_max)
             .wait_timeout(Some(wait_max))
@@ -254,7 +253,9 @@ impl Connections {
             let reason = match error {
                 PoolError::Backend(error) => error,
                 PoolError::Timeout(_) => return Err(Failed::NoConnection(NotConnected::Exhausted)),
-                PoolError::Closed | PoolError::NoRuntimeSpecified | PoolError::PostCreateHook(_) => {
+                PoolError::Closed
+                | PoolError::NoRuntimeSpecified
+                | PoolError::PostCreateHook(_) => {
                     return Err(Failed::NoConnection(NotConnected::Closed));
                 }
             };
@@ -281,11 +282,6 @@ impl Connections {
             pool.resize(connections_max);
         });
         true
-    }
-
-    /// Closes every connection that is kept, and lends no more.
-    pub(crate) fn close(&self) {
-        self.pool.close();
     }
 }
 
@@ -346,7 +342,8 @@ impl Maker {
             let warnings = Arc::new(AtomicU64::new(0));
             let counted = Arc::clone(&warnings);
             let driver = tokio::spawn(async move {
-                while let Some(Ok(message)) = poll_fn(|context| driven.poll_message(context)).await {
+                while let Some(Ok(message)) = poll_fn(|context| driven.poll_message(context)).await
+                {
                     if let AsyncMessage::Notice(notice) = message
                         && notice.code() == &SqlState::WARNING
                     {
@@ -377,9 +374,7 @@ fn slot(entropy: &dyn Entropy) -> u8 {
 
 fn reason(error: &tokio_postgres::Error) -> Reason {
     match error.as_db_error() {
-        Some(said) => {
-            Reason { state: Some(said.code().clone()), text: said.message().to_owned() }
-        }
+        Some(said) => Reason { state: Some(said.code().clone()), text: said.message().to_owned() },
         None => Reason { state: None, text: chain(error) },
     }
 }

@@ -80,7 +80,11 @@ impl Epochs {
         let until = self.0.trusted_until_ms.load(Ordering::Acquire);
         let own = self.0.own.load(Ordering::Acquire);
         // The clock last: a process that was stopped in between has lost its trust.
-        if millis(self.0.clock.elapsed()) < until { Ok(own) } else { Err(NotAnswering::Stale.into()) }
+        if millis(self.0.clock.elapsed()) < until {
+            Ok(own)
+        } else {
+            Err(NotAnswering::Stale.into())
+        }
     }
 
     /// The epoch as the database knows it now. Those who ask at the same time share an answer.
@@ -95,10 +99,8 @@ impl Epochs {
             return Ok(own);
         }
         let asked = self.0.clock.elapsed();
-        let said = timeout(
-            TRUSTED_FOR,
-            self.0.database.ask(|held| async move { ask(&held).await }),
-        );
+        let said =
+            timeout(TRUSTED_FOR, self.0.database.ask(|held| async move { ask(&held).await }));
         let said = said.await.unwrap_or_else(|_| Err(NotAnswering::TimedOut.into()))?;
         if said.works_from > OWN_SCHEMA {
             return Err(NotAnswering::SchemaTooNew.into());

@@ -29,7 +29,9 @@ pub(crate) fn statements() -> Vec<&'static Statement> {
 
 /// Whether a crash of the server loses what this session was told is committed.
 pub(crate) async fn loses_commits(connection: &Connection) -> Result<bool, Failed> {
-    Ok(settings(connection).await?.is_some_and(|[synchronous_commit, ..]| synchronous_commit == "off"))
+    Ok(settings(connection)
+        .await?
+        .is_some_and(|[synchronous_commit, ..]| synchronous_commit == "off"))
 }
 
 async fn settings(connection: &Connection) -> Result<Option<[String; 3]>, Failed> {

@@ -31,7 +31,6 @@ pub(crate) async fn claim(
     lease: Duration,
 ) -> Result<bool, Failed> {
     let lease_ms = i64::try_from(lease.as_millis()).unwrap_or(i64::MAX);
-    let values =
-        [Value::Text(job.name()), Value::Bytes(holder.as_bytes()), Value::Whole(lease_ms)];
+    let values = [Value::Text(job.name()), Value::Bytes(holder.as_bytes()), Value::Whole(lease_ms)];
     Ok(!connection.query(&CLAIM, &values).await?.is_empty())
 }

@@ -67,8 +67,16 @@ static CREATE_KEY: Statement = Statement::new(
      created_ms, expires_ms, grace_ends_ms, revoked_ms) \
      VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT DO NOTHING",
     &[
-        Kind::Whole, Kind::Whole, Kind::Text, Kind::Text, Kind::Bytes, Kind::Whole, Kind::Whole,
-        Kind::Whole, Kind::Whole, Kind::Whole,
+        Kind::Whole,
+        Kind::Whole,
+        Kind::Text,
+        Kind::Text,
+        Kind::Bytes,
+        Kind::Whole,
+        Kind::Whole,
+        Kind::Whole,
+        Kind::Whole,
+        Kind::Whole,
     ],
 );
 

@@ -98,18 +98,14 @@ pub(crate) async fn inspect(database: &Database) -> Result<Schema, OpenError> {
             }
         }
     }
-    let founded = database
-        .ask_once(|held| async move { held.query(&IS_FOUNDED, &[]).await })
-        .await?;
+    let founded =
+        database.ask_once(|held| async move { held.query(&IS_FOUNDED, &[]).await }).await?;
     // A start that was stopped early leaves tables behind and nothing in them.
     Ok(if founded.is_empty() { Schema::None } else { Schema::Current })
 }
 
 /// Brings the schema up to date; the names of the migrations that were run.
-pub(crate) async fn migrate(
-    database: &Database,
-    now: Timestamp,
-) -> Result<Vec<String>, OpenError> {
+pub(crate) async fn migrate(database: &Database, now: Timestamp) -> Result<Vec<String>, OpenError> {
     // Whoever may not change the schema need not, once somebody else has.
     if inspect(database).await? == Schema::Current {
         return Ok(Vec::new());
@@ -235,7 +231,8 @@ mod tests {
 
     #[test]
     fn what_is_missing_is_run_in_order() {
-        let names = |applied: &[Applied]| missing(applied).map(|(number, _)| number).collect::<Vec<_>>();
+        let names =
+            |applied: &[Applied]| missing(applied).map(|(number, _)| number).collect::<Vec<_>>();
         assert_eq!(names(&[]), [1]);
         assert_eq!(names(&[applied(1, 1)]), [0; 0]);
     }

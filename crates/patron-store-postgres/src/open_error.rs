@@ -23,8 +23,10 @@ pub enum OpenError {
     #[error("the schema is a newer version's: use that version of Patron, or a newer one")]
     NewerSchema,
     /// A migration that was run is not the one that this program knows.
-    #[error("migration {number} ({name}) is another one than this program's: use the version of \
-             Patron that ran it")]
+    #[error(
+        "migration {number} ({name}) is another one than this program's: use the version of \
+             Patron that ran it"
+    )]
     MigrationChanged {
         /// Its number.
         number: i64,
@@ -32,16 +34,22 @@ pub enum OpenError {
         name: &'static str,
     },
     /// The tables are to be spread over a cluster, and there is none.
-    #[error("the database is not a Citus cluster's coordinator: CREATE EXTENSION citus there, add its \
-             workers, and try again")]
+    #[error(
+        "the database is not a Citus cluster's coordinator: CREATE EXTENSION citus there, add its \
+             workers, and try again"
+    )]
     NoCitus,
     /// What is asked for cannot be had with a cluster.
-    #[error("--read-url cannot be combined with Citus, whose servers have no common order of commits: \
-             leave it out")]
+    #[error(
+        "--read-url cannot be combined with Citus, whose servers have no common order of commits: \
+             leave it out"
+    )]
     ReplicaOfCitus,
     /// The database acknowledges what it has not stored.
-    #[error("synchronous_commit is off in this database, so that it would lose what it has \
-             acknowledged: ALTER DATABASE … SET synchronous_commit = on")]
+    #[error(
+        "synchronous_commit is off in this database, so that it would lose what it has \
+             acknowledged: ALTER DATABASE … SET synchronous_commit = on"
+    )]
     Unsafe,
     /// A thread cannot be started.
     #[error("a thread cannot be started: {0}")]

@@ -17,7 +17,8 @@ use crate::rows::{
 };
 use crate::sql::{Kind, Statement, Value};
 
-static FIND_INSTALLATION: Statement = Statement::new("SELECT mode, created_ms FROM installation", &[]);
+static FIND_INSTALLATION: Statement =
+    Statement::new("SELECT mode, created_ms FROM installation", &[]);
 
 static LIST_CUSTOMERS: Statement = Statement::new(
     select_customer!(
@@ -56,10 +57,8 @@ static LIST_MERCHANTS: Statement = Statement::new(
     &[],
 );
 
-static LIST_SETTINGS: Statement = Statement::new(
-    "SELECT name, value FROM merchant_setting WHERE merchant = $1",
-    &[Kind::Whole],
-);
+static LIST_SETTINGS: Statement =
+    Statement::new("SELECT name, value FROM merchant_setting WHERE merchant = $1", &[Kind::Whole]);
 
 static LIST_ALL_SETTINGS: Statement =
     Statement::new("SELECT name, value, merchant FROM merchant_setting", &[]);

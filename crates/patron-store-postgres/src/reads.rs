@@ -173,7 +173,12 @@ async fn look_up(
     for (merchant, names) in merchants {
         let Names { ids, references, numbers } = names;
         if !ids.is_empty() {
-            questions.push(Box::pin(find_by_indexes(connection, &FIND_BY_ID, (merchant, ids), Named::Id)));
+            questions.push(Box::pin(find_by_indexes(
+                connection,
+                &FIND_BY_ID,
+                (merchant, ids),
+                Named::Id,
+            )));
         }
         if !references.is_empty() {
             let names = (merchant, references);

@@ -48,7 +48,8 @@ impl Replica {
         merchant: MerchantNumber,
         (offset, limit): (u32, u32),
     ) -> Option<SealedList> {
-        let position = self.primary.ask(|held| async move { position(&held).await }).await.ok()??;
+        let position =
+            self.primary.ask(|held| async move { position(&held).await }).await.ok()??;
         let position = position.as_str();
         let mut looks = 0_u32;
         loop {
@@ -65,9 +66,9 @@ impl Replica {
                 Ok(false) | Err(_) => return None,
             }
         }
-        let list = self
-            .replica
-            .ask_snapshot(|held| async move { list_customers(&held, merchant, offset, limit).await });
+        let list = self.replica.ask_snapshot(|held| async move {
+            list_customers(&held, merchant, offset, limit).await
+        });
         list.await.ok()
     }
 }

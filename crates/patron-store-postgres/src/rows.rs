@@ -162,9 +162,7 @@ pub(crate) use select_customer;
 
 /// A customer's row as values to bind, in the order of the table's columns. Its key has a table of
 /// its own.
-pub(crate) fn customer_values(
-    customer: &SealedCustomer,
-) -> Result<[Value<'_>; 19], StoreError> {
+pub(crate) fn customer_values(customer: &SealedCustomer) -> Result<[Value<'_>; 19], StoreError> {
     let SealedCustomer {
         merchant,
         number,
@@ -343,8 +341,7 @@ pub(crate) fn read_setting(row: &Row, settings: &mut Settings) -> Result<(), Sto
                 columns.take_parsed("value", |text: &str| AllowList::parse(text).ok())?;
         }
         COUNTRY_CODE => {
-            settings.country_code =
-                columns.take_parsed("value", CountryCode::parse)?;
+            settings.country_code = columns.take_parsed("value", CountryCode::parse)?;
         }
         _ => {
             settings.wires.insert(name, columns.take("value")?);

@@ -22,10 +22,11 @@ impl Runtime {
         let runtime = Builder::new_current_thread().enable_all().build()?;
         let handle = runtime.handle().clone();
         let (stop, stopped) = oneshot::channel();
-        let thread = thread::Builder::new().name("patron-postgres".to_owned()).spawn(move || {
-            // An error says that whoever could stop it is gone, which is the same.
-            let _ = runtime.block_on(stopped);
-        })?;
+        let thread =
+            thread::Builder::new().name("patron-postgres".to_owned()).spawn(move || {
+                // An error says that whoever could stop it is gone, which is the same.
+                let _ = runtime.block_on(stopped);
+            })?;
         Ok(Self { handle, stop: Some(stop), thread: Some(thread) })
     }
 

@@ -127,8 +127,10 @@ pub(crate) struct Target {
 #[derive(Clone)]
 pub(crate) struct Host(Config);
 
-pub(crate) type Connecting =
-    (Client, Connection<Socket, <MakeRustlsConnect as tokio_postgres::tls::MakeTlsConnect<Socket>>::Stream>);
+pub(crate) type Connecting = (
+    Client,
+    Connection<Socket, <MakeRustlsConnect as tokio_postgres::tls::MakeTlsConnect<Socket>>::Stream>,
+);
 
 impl Host {
     pub(crate) async fn connect(
@@ -145,14 +147,15 @@ impl Target {
         settings: &Settings,
         attributes: TargetSessionAttrs,
     ) -> Result<Self, OpenError> {
-        let refuse = |why: String| {
-            OpenError::Settings(format!("the database URL for {} {why}", place(url)))
-        };
+        let refuse =
+            |why: String| OpenError::Settings(format!("the database URL for {} {why}", place(url)));
         let (url, tls) = split_tls(url).map_err(refuse)?;
         // The parser's own words may quote the URL.
         let config: Config = url.parse().map_err(|error: tokio_postgres::Error| {
-            let cause = std::error::Error::source(&error).map_or_else(String::new, ToString::to_string);
-            let is_known = cause.starts_with("unknown option") || cause.starts_with("invalid value");
+            let cause =
+                std::error::Error::source(&error).map_or_else(String::new, ToString::to_string);
+            let is_known =
+                cause.starts_with("unknown option") || cause.starts_with("invalid value");
             refuse(if is_known {
                 format!("cannot be read: {cause}")
             } else {
@@ -191,9 +194,11 @@ fn split_tls(url: &str) -> Result<(String, TlsSettings), String> {
         Some("verify-ca") => (SslMode::Require, Verify::Chain),
         Some("verify-full") => (SslMode::Require, Verify::ChainAndName),
         Some(_) => {
-            return Err("has an unknown sslmode: it must be disable, prefer, require, verify-ca or \
+            return Err(
+                "has an unknown sslmode: it must be disable, prefer, require, verify-ca or \
                         verify-full"
-                .to_owned());
+                    .to_owned(),
+            );
         }
     };
     let mut url = base.to_owned();
@@ -223,7 +228,7 @@ fn hosts(
     if count == 0 {
         return Err("names no host".to_owned());
     }
-    if config.get_user().is_none() {
+    if config.get_user().is_none_or(str::is_empty) {
         return Err("names no user: postgres://user:password@host:port/name".to_owned());
     }
     if ports.len() > 1 && ports.len() != count {
@@ -377,7 +382,8 @@ mod tests {
             assert_eq!(of(&format!("{base}?sslmode={mode}")), Ok(expect), "{mode}");
         }
         assert!(of(&format!("{base}?sslmode=allow")).is_err());
-        let (url, tls) = split_tls(&format!("{base}?sslrootcert=%2Fa%20b&connect_timeout=3")).unwrap();
+        let (url, tls) =
+            split_tls(&format!("{base}?sslrootcert=%2Fa%20b&connect_timeout=3")).unwrap();
         assert_eq!(url, format!("{base}?connect_timeout=3"));
         assert_eq!(tls.root, Some(PathBuf::from("/a b")));
     }

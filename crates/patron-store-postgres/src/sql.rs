@@ -43,10 +43,7 @@ pub(crate) struct Statement {
 
 impl Statement {
     pub(crate) const fn new(sql: &'static str, kinds: &'static [Kind]) -> Self {
-        Self {
-            sql: std::borrow::Cow::Borrowed(sql),
-            kinds: std::borrow::Cow::Borrowed(kinds),
-        }
+        Self { sql: std::borrow::Cow::Borrowed(sql), kinds: std::borrow::Cow::Borrowed(kinds) }
     }
 
     pub(crate) fn types(&self) -> Vec<Type> {

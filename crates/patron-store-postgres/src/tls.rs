@@ -69,8 +69,9 @@ pub(crate) fn connector(settings: &TlsSettings) -> Result<MakeRustlsConnect, Str
         (None, None) => builder.with_no_client_auth(),
         (Some(certificate), Some(key)) => {
             let chain = certificates(certificate)?;
-            let key = PrivateKeyDer::from_pem_file(key)
-                .map_err(|error| format!("names {} as sslkey, which is no key: {error}", key.display()))?;
+            let key = PrivateKeyDer::from_pem_file(key).map_err(|error| {
+                format!("names {} as sslkey, which is no key: {error}", key.display())
+            })?;
             builder
                 .with_client_auth_cert(chain, key)
                 .map_err(|error| format!("has sslcert and sslkey that do not fit: {error}"))?
@@ -170,13 +171,8 @@ impl ServerCertVerifier for AnyName {
         ocsp_response: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
-        let verified = self.0.verify_server_cert(
-            end_entity,
-            intermediates,
-            server_name,
-            ocsp_response,
-            now,
-        );
+        let verified =
+            self.0.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now);
         match verified {
             // The name is looked at last, so that all else was in order.
             Err(rustls::Error::InvalidCertificate(

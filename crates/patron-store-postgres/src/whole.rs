@@ -47,7 +47,8 @@ pub(crate) async fn list_customers(
     after: i64,
     limit: u32,
 ) -> Result<Vec<CustomerNumber>, Failed> {
-    let page = [Value::Whole(merchant.get().into()), Value::Whole(after), Value::Whole(limit.into())];
+    let page =
+        [Value::Whole(merchant.get().into()), Value::Whole(after), Value::Whole(limit.into())];
     let rows = connection.query(&LIST_KEPT, &page).await?;
     all(&rows, |row| Columns::of(row, "customer").take_customer("number"))
 }

@@ -5,7 +5,7 @@
 
 use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use patron::change::Change;
@@ -129,7 +129,9 @@ impl Writer {
 
     /// Tells everybody what became of his change, and lets others change the customers.
     fn answer(&self, group: Group, answers: Vec<Answer>) {
-        (self.on_group)(group.changes.len());
+        if answers.iter().any(Result::is_ok) {
+            (self.on_group)(group.changes.len());
+        }
         self.gathering.release(|busy| {
             for place in &group.places {
                 busy.remove(place);
@@ -207,10 +209,8 @@ impl Writer {
     async fn attempt_once(&self, changes: &[Change]) -> Result<Vec<Answer>, Failed> {
         let lent = self.database.connections.lend().await?;
         let is_sent = AtomicBool::new(false);
-        let applying = timeout(
-            self.database.limits.answer_time_max(),
-            apply(&lent, changes, &is_sent),
-        );
+        let applying =
+            timeout(self.database.limits.answer_time_max(), apply(&lent, changes, &is_sent));
         let outcome = applying.await.unwrap_or_else(|_| Err(timed_out(&is_sent)));
         lent.settle(&outcome).await;
         outcome
@@ -253,7 +253,9 @@ fn pick(
         let place = one.place();
         let may_share = match sharing {
             Sharing::Everybody => true,
-            Sharing::WithinMerchant => picked.first().is_none_or(|first| first.place().0 == place.0),
+            Sharing::WithinMerchant => {
+                picked.first().is_none_or(|first| first.place().0 == place.0)
+            }
         };
         if may_share && busy.insert(place) {
             picked.push(one);

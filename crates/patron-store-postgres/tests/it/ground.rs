@@ -1,0 +1,58 @@
+//! What the tests of the store stand on: how it is opened, and how its answers are waited for.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use patron::clock::{MonotonicClock, Timestamp};
+use patron::entropy::Entropy;
+use patron_store_postgres::{Options, Pooler, PostgresStore, Settings};
+use patron_testkit::entropy::OsEntropy;
+
+/// Time as it passes.
+pub(crate) struct PassingTime(Instant);
+
+impl PassingTime {
+    /// From now on.
+    #[expect(clippy::disallowed_methods, reason = "a test's own clock")]
+    pub(crate) fn start() -> Self {
+        Self(Instant::now())
+    }
+}
+
+impl MonotonicClock for PassingTime {
+    fn elapsed(&self) -> Duration {
+        self.0.elapsed()
+    }
+}
+
+/// A database's settings, with the limits of tests.
+pub(crate) fn settings(url: &str) -> Settings {
+    Settings {
+        url: url.to_owned(),
+        read_url: None,
+        pooler: Pooler::None,
+        connections_max: 8,
+        connect_time_max: Duration::from_secs(2),
+        statement_time_max: Duration::from_secs(5),
+        lock_time_max: Duration::from_secs(5),
+        wait_max: Duration::from_secs(10),
+    }
+}
+
+/// Opens the store.
+pub(crate) fn open(settings: &Settings) -> PostgresStore {
+    let entropy: Arc<dyn Entropy> = Arc::new(OsEntropy::new());
+    let options = Options {
+        now: Timestamp::from_ms(1),
+        settings: settings.clone(),
+        entropy,
+        clock: Arc::new(PassingTime::start()),
+        on_group: Arc::new(|_| {}),
+    };
+    wait(PostgresStore::open(options)).unwrap()
+}
+
+/// Waits on the calling thread.
+pub(crate) fn wait<T>(future: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(future)
+}
