@@ -1,13 +1,14 @@
 //! The store for many processes: PostgreSQL, with reads and writes gathered.
 
 mod open_error;
+mod outline;
 mod settings;
 
 use std::sync::Arc;
 
 use patron::clock::Timestamp;
 use patron::entropy::Entropy;
-use patron::store::{Store, StoreError};
+use patron::store::StoreError;
 
 pub use crate::open_error::OpenError;
 pub use crate::settings::{Pooler, Settings};
@@ -56,6 +57,14 @@ impl PostgresStore {
     /// # Errors
     /// When the database cannot be reached or used.
     pub async fn inspect(settings: &Settings) -> Result<Schema, OpenError> {
+        Err(OpenError::Settings(settings.place()))
+    }
+
+    /// What answers there, a line for each: the database, and the replica where there is one, each with its version.
+    ///
+    /// # Errors
+    /// As [`PostgresStore::inspect`].
+    pub async fn describe(settings: &Settings) -> Result<Vec<String>, OpenError> {
         Err(OpenError::Settings(settings.place()))
     }
 
