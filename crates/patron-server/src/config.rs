@@ -20,7 +20,7 @@ use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand}
 use ipnet::IpNet;
 use patron::installation::Mode;
 
-use crate::commands::{key, merchant, verify};
+use crate::commands::{key, merchant, migrate, verify};
 use crate::refusal::Refusal;
 use crate::stores::Sizes;
 
@@ -67,6 +67,8 @@ pub(crate) enum Command {
     Merchant(merchant::MerchantArgs),
     /// Manage merchants' API keys, while a server runs on the same data or not.
     Key(key::KeyArgs),
+    /// Bring the schema of the data up to date, which the next server would do when it starts.
+    Migrate(migrate::MigrateArgs),
     /// Say what is wrong with this installation, in words. Changes nothing.
     ///
     /// Takes the settings of `serve` too, and checks them.

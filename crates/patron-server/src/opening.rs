@@ -279,7 +279,8 @@ pub(crate) fn root_key_missing(location: &Location, data: &Path) -> Refusal {
     })
 }
 
-fn not_opened(location: &Location, error: &stores::OpenError) -> NotOpened {
+/// What an engine's refusal means for whoever wanted to open.
+pub(crate) fn not_opened(location: &Location, error: &stores::OpenError) -> NotOpened {
     if error.is_in_use() {
         return NotOpened::InUse;
     }

@@ -144,6 +144,26 @@ mod tests {
     }
 
     #[test]
+    fn the_url_of_a_database_is_named_and_not_shown() {
+        let location = Location::Database(Box::new(patron_store_postgres::Settings {
+            url: "postgres://jon:winter-is-coming@127.0.0.1/patron".to_owned(),
+            read_url: None,
+            pooler: patron_store_postgres::Pooler::None,
+            connections_max: 2,
+            connect_time_max: std::time::Duration::ZERO,
+            statement_time_max: std::time::Duration::ZERO,
+            lock_time_max: std::time::Duration::ZERO,
+            wait_max: std::time::Duration::ZERO,
+        }));
+        let flags = flags(&location, Path::new(DATA_DEFAULT));
+        assert_eq!(
+            greeting(&SandboxKey::Known, "http://x", &flags, std::iter::empty()),
+            "For a new key: patron key create testaccount --mode sandbox, with the same \
+             --database-url or PATRON_DATABASE_URL\n"
+        );
+    }
+
+    #[test]
     fn later_starts_tell_how_to_make_a_key() {
         let say = |data: &str| {
             let flags = data_flag(Path::new(data));

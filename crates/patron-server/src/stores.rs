@@ -179,6 +179,42 @@ pub(crate) async fn describe(location: &Location) -> Result<Vec<String>, OpenErr
     }
 }
 
+/// What became of a schema that was to be brought up to date.
+pub(crate) enum Migrated {
+    /// There is nothing that has a schema, and only a server makes it.
+    Nothing,
+    /// It was current before.
+    Already,
+    /// It is current now. The engine may say what it ran.
+    Now(Vec<String>),
+}
+
+/// Brings the schema up to date.
+pub(crate) async fn migrate(location: &Location, now: Timestamp) -> Result<Migrated, OpenError> {
+    match location {
+        Location::Directory(data) => match SqliteStore::inspect(data)?.into() {
+            Schema::None => Ok(Migrated::Nothing),
+            // A server may have the lock, and need not be disturbed.
+            Schema::Current => Ok(Migrated::Already),
+            Schema::Behind => {
+                drop(open_file(data, now, Sizes::SMALL, Arc::new(|_| ()))?);
+                Ok(Migrated::Now(Vec::new()))
+            }
+        },
+        Location::Database(settings) => {
+            let steps = PostgresStore::migrate(settings, now).await?;
+            Ok(if steps.is_empty() { Migrated::Already } else { Migrated::Now(steps) })
+        }
+    }
+}
+
+/// Spreads the tables over the servers of a cluster, and says what was done, a line for each step.
+pub(crate) async fn distribute(
+    settings: &patron_store_postgres::Settings,
+) -> Result<Vec<String>, OpenError> {
+    Ok(PostgresStore::distribute(settings).await?)
+}
+
 /// How much the store takes for being fast.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Sizes {
@@ -203,17 +239,7 @@ pub(crate) async fn open(
 ) -> Result<Engine, OpenError> {
     match location {
         Location::Directory(data) => {
-            let Sizes { recent_bytes_max, log_pages_due } = sizes;
-            let of = data.clone();
-            let on_fatal = Arc::new(move |reason: &str| stop_at_once(&of, reason));
-            let options = patron_store_sqlite::Options {
-                now,
-                recent_bytes_max,
-                log_pages_due,
-                on_group,
-                on_fatal,
-            };
-            Ok(Engine::Sqlite(Arc::new(SqliteStore::open(data, options)?)))
+            Ok(Engine::Sqlite(Arc::new(open_file(data, now, sizes, on_group)?)))
         }
         Location::Database(settings) => {
             let settings = patron_store_postgres::Settings::clone(settings);
@@ -221,6 +247,20 @@ pub(crate) async fn open(
             Ok(Engine::Postgres(Arc::new(PostgresStore::open(options).await?)))
         }
     }
+}
+
+fn open_file(
+    data: &Path,
+    now: Timestamp,
+    sizes: Sizes,
+    on_group: OnGroup,
+) -> Result<SqliteStore, OpenError> {
+    let Sizes { recent_bytes_max, log_pages_due } = sizes;
+    let of = data.to_owned();
+    let on_fatal = Arc::new(move |reason: &str| stop_at_once(&of, reason));
+    let options =
+        patron_store_sqlite::Options { now, recent_bytes_max, log_pages_due, on_group, on_fatal };
+    Ok(SqliteStore::open(data, options)?)
 }
 
 /// Nobody knows what of the last group is durable, so nothing may be answered any more. The next start

@@ -10,7 +10,7 @@ use crate::control::{self, Unanswered};
 use crate::management::{Command, Report, execute};
 use crate::opening::{self, Founding, NotOpened, Opened, Opening};
 use crate::refusal::Refusal;
-use crate::stores::Location;
+use crate::stores::{Location, OpenError};
 use crate::system::Stopwatch;
 
 /// How long a command waits for one that has the data, for a server that is starting or ending, or for a
@@ -94,19 +94,38 @@ async fn ask_server(location: &Location, command: &Command) -> Result<Option<Rep
     }
 }
 
+/// Does something with a store that is not opened for it, for as long as a command is patient.
+pub(super) async fn patiently<T>(
+    location: &Location,
+    act: impl AsyncFn() -> Result<T, OpenError>,
+) -> Result<T, Refusal> {
+    let mut patience = Patience::new();
+    loop {
+        let error = match act().await {
+            Ok(done) => return Ok(done),
+            Err(error) => error,
+        };
+        match opening::not_opened(location, &error) {
+            NotOpened::Refused(refusal) => return Err(refusal),
+            NotOpened::Away(refusal) => patience.bear(refusal).await?,
+            NotOpened::InUse => patience.bear(opening::in_use(location)).await?,
+        }
+    }
+}
+
 /// How long a command goes on trying to reach a database that is away.
-pub(super) struct Patience {
+struct Patience {
     begun: Stopwatch,
     backoff: Backoff,
 }
 
 impl Patience {
-    pub(super) fn new() -> Self {
+    fn new() -> Self {
         Self { begun: Stopwatch::start(), backoff: Backoff::new() }
     }
 
     /// Waits before the next try, or gives up with what came of the last.
-    pub(super) async fn bear(&mut self, refusal: Refusal) -> Result<(), Refusal> {
+    async fn bear(&mut self, refusal: Refusal) -> Result<(), Refusal> {
         if self.begun.elapsed() >= PATIENCE {
             return Err(refusal);
         }

@@ -34,10 +34,9 @@ const ARROWS: [(&str, &[&str]); 8] = [
 ];
 
 /// What no crate but these may use: each opens a door that the others must not go through.
-const DOORS: [(&str, &[&str]); 6] = [
+const DOORS: [(&str, &[&str]); 5] = [
     ("rusqlite", &["patron-store-sqlite", "patron-bench"]),
     ("tokio-postgres", &["patron-store-postgres"]),
-    ("deadpool-postgres", &["patron-store-postgres"]),
     ("hyper", &["patron-wire", "patron-server", "patron-bench"]),
     (
         "tokio",
