@@ -5,6 +5,7 @@ use crate::commands::Place;
 use crate::config::ServeSettings;
 use crate::management::{Command, Report, execute};
 use crate::opening::{Opened, cannot_be_opened};
+use crate::root_key;
 use crate::stores::{self, Location, Schema};
 
 /// Checks the database, the root key, and what is kept there.
@@ -14,11 +15,14 @@ pub(super) async fn check(
     location: &Location,
     settings: &ServeSettings,
 ) {
-    let schema = check_schema(diagnosis, location).await;
-    // What cannot be asked is not taken for new: a root key that is missing may be needed.
-    let is_founded = schema != Some(Schema::None);
+    let Some(schema) = check_schema(diagnosis, location).await else {
+        // Whether there should be a root key where none is given, only the database knows.
+        diagnosis.note(root_key::find_given(place.installation, place.root_key));
+        return;
+    };
+    let is_founded = schema != Schema::None;
     let has_root_key = check_root_key(diagnosis, place, location, is_founded);
-    if schema != Some(Schema::Current) || !has_root_key {
+    if schema != Schema::Current || !has_root_key {
         return;
     }
     let Some(opened) = open(diagnosis, place, location).await else {
