@@ -19,6 +19,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::{MissedTickBehavior, interval, sleep};
 
+use crate::backoff::Backoff;
 use crate::config::{InstallationSettings, Secret, ServeSettings};
 use crate::control::Control;
 use crate::edge::{Door, Edge, Site};
@@ -28,7 +29,8 @@ use crate::open_files;
 use crate::opening::{self, Founding, NotOpened, Opened, Opening, Serving};
 use crate::refusal::{Refusal, chain};
 use crate::sandbox;
-use crate::system::{PooledEntropy, SystemClock};
+use crate::stores::Location;
+use crate::system::{PooledEntropy, Stopwatch, SystemClock};
 use crate::tls;
 use crate::wires;
 
@@ -45,10 +47,14 @@ const METRICS_CONNECTIONS_MAX: u32 = 64;
 /// How long a start waits for a command (or an ending server) that has the data.
 const LOCK_TIME_MAX: Duration = Duration::from_secs(2);
 
+/// How often it is logged that the database is still away.
+const AWAY_LOGGED_EVERY: Duration = Duration::from_secs(10);
+
 /// A server that holds its data and its addresses, and has not begun to answer.
 pub(crate) struct App<'a> {
     installation: &'a InstallationSettings,
     settings: &'a ServeSettings,
+    location: Location,
     opened: Opened,
     metrics: Arc<Metrics>,
     listener: TcpListener,
@@ -80,13 +86,13 @@ impl Signals {
 }
 
 impl<'a> App<'a> {
-    /// Opens the data and takes the addresses.
+    /// Opens the data and takes the addresses; `None` when a signal came before it could.
     pub(crate) async fn build(
         installation: &'a InstallationSettings,
         root_key: Option<&Secret>,
         settings: &'a ServeSettings,
-    ) -> Result<Self, Refusal> {
-        let signals = Signals::listen().map_err(|error| {
+    ) -> Result<Option<Self>, Refusal> {
+        let mut signals = Signals::listen().map_err(|error| {
             Refusal::failure(format!("signals cannot be listened for: {error}"))
         })?;
         let tls = settings
@@ -95,31 +101,41 @@ impl<'a> App<'a> {
             .transpose()?;
         let metrics = Arc::new(Metrics::new());
         let counted = Arc::clone(&metrics);
+        let location = Location::of(installation, Some(settings));
         let opening = Opening {
             installation,
             root_key,
+            location: &location,
             serving: Some(Serving {
                 settings,
                 on_group: Arc::new(move |size| counted.count_group(size)),
             }),
             founding: Founding::Allowed,
         };
-        let opened = open_patiently(&opening).await?;
+        let opened = tokio::select! {
+            biased;
+            opened = open_patiently(&opening) => opened?,
+            () = signals.next() => {
+                tracing::info!("stopped before there was anything to serve");
+                return Ok(None);
+            }
+        };
         let listener = bind(settings.listen, "--listen")?;
         let metrics_listener = match settings.metrics_listen {
             Some(address) => Some(bind(address, "--metrics-listen")?),
             None => None,
         };
-        Ok(Self {
+        Ok(Some(Self {
             installation,
             settings,
+            location,
             opened,
             metrics,
             listener,
             metrics_listener,
             tls,
             signals,
-        })
+        }))
     }
 
     /// Serves until a signal, then ends in an orderly way.
@@ -134,8 +150,9 @@ impl<'a> App<'a> {
     /// Starts everything but accepting connections.
     fn start(self) -> Result<Running, Refusal> {
         let Self {
-            installation,
+            installation: _,
             settings,
+            location,
             opened,
             metrics,
             listener,
@@ -144,16 +161,10 @@ impl<'a> App<'a> {
             signals,
         } = self;
         let site = site(&opened, settings, &metrics);
-        let control = Control::bind(&installation.data).map_err(|error| {
-            Refusal::failure(format!(
-                "the control socket in {} cannot be made ({error}): check the directory and its mode",
-                installation.data.display()
-            ))
-        })?;
-        let mut chores = vec![
-            tokio::spawn(control.serve(opened.clone())),
-            tokio::spawn(record_key_uses(Arc::clone(&opened.patron))),
-        ];
+        let mut chores = vec![tokio::spawn(record_key_uses(Arc::clone(&opened.patron)))];
+        if let Some(control) = control(&location)? {
+            chores.push(tokio::spawn(control.serve(opened.clone())));
+        }
         let drain = watch::Sender::new(false);
         let until_stopped = watch::Sender::new(false);
         let mut door = Door::Everything;
@@ -193,10 +204,10 @@ impl<'a> App<'a> {
         })?;
         let scheme = if self.tls.is_some() { "https" } else { "http" };
         let url = format!("{scheme}://{address}");
-        let data = &self.installation.data;
+        let location = &self.location;
         let mode = self.installation.mode;
         let first =
-            format!("Patron is listening on {url} ({}, data in {})\n", mode.name(), data.display());
+            format!("Patron is listening on {url} ({}, {})\n", mode.name(), location.label());
         if mode == Mode::Production {
             return Ok(first);
         }
@@ -205,15 +216,16 @@ impl<'a> App<'a> {
         let key = sandbox::prepare(&self.opened.patron, given, SystemClock.now()).await.map_err(
             |error| {
                 Refusal::failure(format!(
-                    "the sandbox's merchant and key cannot be made in {} ({}): run `patron doctor`",
-                    data.display(),
+                    "{location} does not take the sandbox's merchant and key ({}): run `patron \
+                     doctor`",
                     chain(&error)
                 ))
             },
         )?;
         let reachable = format!("{scheme}://{}", reachable(address));
         let examples = wires::examples(&self.opened.wires);
-        Ok(first + &sandbox::greeting(&key, &reachable, data, examples))
+        let flags = sandbox::flags(location, &self.installation.data);
+        Ok(first + &sandbox::greeting(&key, &reachable, &flags, examples))
     }
 }
 
@@ -279,23 +291,63 @@ impl Running {
 }
 
 /// Opens the data. A command that is at it is done in a moment. Only the waiting has its time: a disk
-/// that is slow opens slowly, and that is not taken for another process.
+/// that is slow opens slowly, and that is not taken for another process. A database that is away is
+/// waited for until it is back.
 async fn open_patiently(opening: &Opening<'_>) -> Result<Opened, Refusal> {
     const PAUSE: Duration = Duration::from_millis(50);
     let mut waited = Duration::ZERO;
+    let mut outage = Outage::new();
     loop {
         match opening.open(|warning| tracing::warn!("{warning}")).await {
             Ok(opened) => return Ok(opened),
             Err(NotOpened::Refused(refusal)) => return Err(refusal),
             Err(NotOpened::InUse) if waited >= LOCK_TIME_MAX => {
-                return Err(opening::in_use(&opening.installation.data));
+                return Err(opening::in_use(opening.location));
             }
             Err(NotOpened::InUse) => {
                 sleep(PAUSE).await;
                 waited += PAUSE;
             }
+            Err(NotOpened::Away(refusal)) => outage.sit_out(&refusal).await,
         }
     }
+}
+
+/// A time in which the database is away.
+struct Outage {
+    backoff: Backoff,
+    /// Since it was last logged.
+    logged: Option<Stopwatch>,
+}
+
+impl Outage {
+    const fn new() -> Self {
+        Self { backoff: Backoff::new(), logged: None }
+    }
+
+    /// Waits before the next try, and logs now and then what for.
+    async fn sit_out(&mut self, refusal: &Refusal) {
+        if self.logged.is_none_or(|logged| logged.elapsed() >= AWAY_LOGGED_EVERY) {
+            self.logged = Some(Stopwatch::start());
+            let reason = refusal.sentence();
+            tracing::warn!(reason, "the server waits for its database, and goes on trying");
+        }
+        self.backoff.pause().await;
+    }
+}
+
+/// Where commands reach the server. What is in a database they reach themselves, and the server learns of
+/// it there.
+fn control(location: &Location) -> Result<Option<Control>, Refusal> {
+    let Some(data) = location.directory() else {
+        return Ok(None);
+    };
+    Control::bind(data).map(Some).map_err(|error| {
+        Refusal::failure(format!(
+            "the control socket in {} cannot be made ({error}): check the directory and its mode",
+            data.display()
+        ))
+    })
 }
 
 fn bind(address: SocketAddr, flag: &str) -> Result<TcpListener, Refusal> {

@@ -3,6 +3,7 @@
 pub(crate) mod doctor;
 pub(crate) mod key;
 pub(crate) mod merchant;
+pub(crate) mod migrate;
 mod reach;
 mod serve;
 pub(crate) mod verify;
@@ -35,6 +36,7 @@ pub(crate) fn run(invocation: Invocation) -> Result<ExitCode, Refusal> {
             Command::Serve(settings) => serve::run(place, &settings).await,
             Command::Merchant(arguments) => merchant::run(place, arguments).await,
             Command::Key(arguments) => key::run(place, arguments).await,
+            Command::Migrate(arguments) => migrate::run(place, arguments).await,
             Command::Doctor(settings) => doctor::run(place, &settings).await,
             Command::Verify(arguments) => verify::run(place, arguments).await,
         }

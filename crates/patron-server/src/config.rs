@@ -4,6 +4,7 @@
 //! and its default stand in its attribute; its key in the file is its flag's name. Nothing else has
 //! to be written. This is the only module that reads the environment and the configuration file.
 
+mod database;
 mod file;
 mod modes;
 mod values;
@@ -14,14 +15,18 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::parser::ValueSource;
 use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use ipnet::IpNet;
 use patron::installation::Mode;
 
-use crate::commands::{key, merchant, verify};
+use crate::commands::{key, merchant, migrate, verify};
 use crate::refusal::Refusal;
 use crate::stores::Sizes;
 
+use database::DatabaseSettings;
+
+pub(crate) use database::Pooler;
 pub(crate) use modes::check_serve;
 pub(crate) use values::{Expiry, LogFormat, Secret, parse_span};
 
@@ -62,6 +67,8 @@ pub(crate) enum Command {
     Merchant(merchant::MerchantArgs),
     /// Manage merchants' API keys, while a server runs on the same data or not.
     Key(key::KeyArgs),
+    /// Bring the schema of the data up to date, which the next server would do when it starts.
+    Migrate(migrate::MigrateArgs),
     /// Say what is wrong with this installation, in words. Changes nothing.
     ///
     /// Takes the settings of `serve` too, and checks them.
@@ -76,7 +83,8 @@ pub(crate) enum Command {
 #[derive(Args, Debug, Clone)]
 #[command(next_help_heading = "Installation")]
 pub(crate) struct InstallationSettings {
-    /// Directory of the data: the database, and in sandbox mode the root key.
+    /// Directory of the data: the database, unless --database-url names another, and in sandbox mode the
+    /// root key.
     #[arg(long, global = true, env = "PATRON_DATA", value_name = "DIR", default_value = DATA_DEFAULT)]
     pub(crate) data: PathBuf,
 
@@ -92,6 +100,9 @@ pub(crate) struct InstallationSettings {
     /// root.key in the data directory].
     #[arg(long, global = true, env = "PATRON_ROOT_KEY_FILE", value_name = "FILE")]
     pub(crate) root_key_file: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub(crate) database: DatabaseSettings,
 }
 
 /// How requests are served.
@@ -158,14 +169,23 @@ pub(crate) struct ServeSettings {
     pub(crate) connections_max: u32,
 
     /// Memory for customers that were read lately, still sealed, and for their unwrapped keys, in
-    /// mebibytes. 0 for none.
+    /// mebibytes. 0 for none. Without effect with --database-url.
     #[arg(long, env = "PATRON_CUSTOMER_CACHE_MIB", value_name = "MIB", default_value = "64", value_parser = clap::value_parser!(u32).range(0..=1_048_576))]
     pub(crate) customer_cache_mib: u32,
 
     /// Pages of 4 KiB in the database's log before they are moved into the database. More of them
-    /// are written to the database less often, and take longer to go through after a crash.
+    /// are written to the database less often, and take longer to go through after a crash. Without effect
+    /// with --database-url.
     #[arg(long, env = "PATRON_CHECKPOINT_PAGES", value_name = "N", default_value = "8000", value_parser = clap::value_parser!(u32).range(16..=1_000_000))]
     pub(crate) checkpoint_pages: u32,
+
+    /// The most connections to the database of --database-url, and as many again to that of --read-url.
+    #[arg(long, env = "PATRON_DATABASE_CONNECTIONS_MAX", value_name = "N", default_value = "16", value_parser = clap::value_parser!(u32).range(2..=1_000))]
+    pub(crate) database_connections_max: u32,
+
+    /// Replica of the database, from which lists are answered: a URL as for --database-url.
+    #[arg(long, env = "PATRON_READ_URL", value_name = "URL", hide_env_values = true, hide_default_value = true, value_parser = values::parse_secret)]
+    pub(crate) read_url: Option<Secret>,
 
     /// How long requests in flight may take to finish after SIGTERM, in milliseconds.
     #[arg(long, env = "PATRON_DRAIN_TIMEOUT_MS", value_name = "MS", default_value = "10000", value_parser = clap::value_parser!(u64).range(0..=3_600_000))]
@@ -224,21 +244,30 @@ pub(crate) fn read() -> Result<Invocation, Refusal> {
             None => stop.exit(),
         },
     };
-    let matches = match matches.get_one::<PathBuf>("config") {
-        None => matches,
+    let (matches, in_file) = match matches.get_one::<PathBuf>("config") {
+        None => (matches, Vec::new()),
         Some(path) => read_again_with_file(line, &arguments, path)?,
     };
     let CommandLine { installation, command } =
         CommandLine::from_arg_matches(&matches).unwrap_or_else(|stop| stop.exit());
+    modes::check_database(&installation, is_given(&matches, &in_file, "mode"))?;
     Ok(Invocation { installation, root_key: environment, command })
 }
 
-/// Reads the command line again, the file's values being the defaults.
+/// Whether a setting was given, by whatever means; else it is what it is out of the box.
+fn is_given(matches: &ArgMatches, in_file: &[String], setting: &str) -> bool {
+    let source = matches.value_source(setting);
+    source.is_some_and(|source| source != ValueSource::DefaultValue)
+        // What stands in the file is a default to the command line.
+        || in_file.iter().any(|key| key == setting)
+}
+
+/// Reads the command line again, the file's values being the defaults. Also returns what the file sets.
 fn read_again_with_file(
     line: clap::Command,
     arguments: &[OsString],
     path: &std::path::Path,
-) -> Result<ArgMatches, Refusal> {
+) -> Result<(ArgMatches, Vec<String>), Refusal> {
     let text = std::fs::read_to_string(path).map_err(|error| {
         Refusal::configuration(format!(
             "the configuration file {} cannot be read ({error}): correct --config or the file",
@@ -249,10 +278,11 @@ fn read_again_with_file(
         Refusal::configuration(format!("the configuration file {} {problem}", path.display()))
     })?;
     let line = with_defaults(line, &settings);
-    line.clone().try_get_matches_from(arguments).map_err(|error| {
+    let matches = line.clone().try_get_matches_from(arguments).map_err(|error| {
         let problem = value_problem(&line, &error).unwrap_or_else(|| first_line(&error));
         Refusal::configuration(format!("the configuration file {}: {problem}", path.display()))
-    })
+    })?;
+    Ok((matches, settings.into_iter().map(|(key, _)| key).collect()))
 }
 
 /// What is wrong with the value of a setting, and where it can have come from.

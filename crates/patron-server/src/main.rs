@@ -1,6 +1,7 @@
 //! The program `patron`.
 
 mod app;
+mod backoff;
 mod commands;
 mod config;
 mod control;

@@ -14,7 +14,6 @@ use serde::{Deserialize, Serialize};
 use crate::config::Expiry;
 use crate::opening::Opened;
 use crate::refusal::{Refusal, chain};
-use crate::stores;
 use crate::system::SystemClock;
 
 pub(crate) use verification::{BrokenBody, PageBody};
@@ -244,13 +243,11 @@ pub(crate) async fn execute(opened: &Opened, command: Command) -> Result<Report,
 }
 
 async fn check_integrity(opened: &Opened) -> Result<Report, Failure> {
-    let engine = std::sync::Arc::clone(&opened.engine);
-    // It reads the whole file, which must not hold up everybody else on this thread.
-    let checked = tokio::task::spawn_blocking(move || stores::check_integrity(&engine)).await;
-    match checked {
-        Ok(found) => Ok(Report::Broken(found.map_err(Error::from)?)),
-        Err(_) => Err(Error::internal("the check of the database panicked").into()),
-    }
+    // It may read a whole file, which must not hold up everybody else on this thread.
+    let checked = verification::beside(opened, |opened| async move {
+        opened.engine.check_integrity().await.map_err(Error::from)
+    });
+    Ok(Report::Broken(checked.await?))
 }
 
 fn merchant_id(text: &str) -> Result<MerchantId, Failure> {

@@ -18,14 +18,14 @@ use patron::token::TokenPolicy;
 use crate::config::{InstallationSettings, Secret, ServeSettings};
 use crate::refusal::{Refusal, chain};
 use crate::root_key::{self, Found};
-use crate::stores::{self, Engine, OnGroup, Schema, Sizes};
+use crate::stores::{self, Engine, Location, OnGroup, Schema, Sizes};
 use crate::system::{OsEntropy, SystemClock};
 use crate::wires::{Wires, wires};
 
-/// An installation that is open. It holds the lock of its data.
+/// An installation that is open. It holds the lock of its data, where they have one.
 #[derive(Clone)]
 pub(crate) struct Opened {
-    pub(crate) engine: Arc<Engine>,
+    pub(crate) engine: Engine,
     pub(crate) patron: Arc<Patron>,
     pub(crate) wires: Wires,
     /// Whether it is served behind proxies that are believed.
@@ -36,6 +36,8 @@ pub(crate) struct Opened {
 pub(crate) struct Opening<'a> {
     pub(crate) installation: &'a InstallationSettings,
     pub(crate) root_key: Option<&'a Secret>,
+    /// Where the installation says that its data is.
+    pub(crate) location: &'a Location,
     /// What the server adds; commands have nothing to add.
     pub(crate) serving: Option<Serving<'a>>,
     /// Whether a new installation is founded where there is none.
@@ -62,6 +64,8 @@ pub(crate) enum Founding {
 pub(crate) enum NotOpened {
     /// Another process has its lock.
     InUse,
+    /// The database cannot be used now. Trying again later may help.
+    Away(Refusal),
     /// Anything else.
     Refused(Refusal),
 }
@@ -77,7 +81,7 @@ impl Opening<'_> {
     pub(crate) async fn open(&self, warn: impl Fn(&str)) -> Result<Opened, NotOpened> {
         let data = &self.installation.data;
         let given = root_key::find_given(self.installation, self.root_key)?;
-        self.check_founding()?;
+        self.check_founding().await?;
         self.check_privacy()?;
         let now = SystemClock.now();
         let on_group = self.serving.as_ref().map_or_else(
@@ -86,20 +90,21 @@ impl Opening<'_> {
         );
         let serving = self.serving.as_ref();
         let sizes = serving.map_or(Sizes::SMALL, |serving| serving.settings.store_sizes());
-        let engine =
-            stores::open(data, now, sizes, on_group).map_err(|error| not_opened(data, &error))?;
-        self.check_contents(&engine)?;
-        self.check_founded(&*engine).await?;
         let entropy: Arc<dyn Entropy> = Arc::new(OsEntropy::new());
+        let engine = stores::open(self.location, now, sizes, Arc::clone(&entropy), on_group).await;
+        let engine = engine.map_err(|error| not_opened(self.location, &error))?;
+        let store = engine.store();
+        self.check_contents(&engine).await?;
+        self.check_founded(&*store).await?;
         // The lock is held from here on, so no other start makes a root key at the same time.
         let found = match given {
             Some(found) => found,
-            None => own_root_key(data, &*engine, &*entropy).await?,
+            None => own_root_key(self.location, data, &*store, &*entropy).await?,
         };
         if let Some(warning) = &found.warning {
             warn(warning);
         }
-        let parts = self.parts(Arc::<Engine>::clone(&engine), found.key, entropy);
+        let parts = self.parts(store, found.key, entropy);
         let patron = Arc::new(self.open_core(parts, now).await?);
         let wires = wires(&patron);
         Ok(Opened {
@@ -113,13 +118,14 @@ impl Opening<'_> {
         })
     }
 
-    fn check_founding(&self) -> Result<(), Refusal> {
-        let data = &self.installation.data;
+    async fn check_founding(&self) -> Result<(), NotOpened> {
         if self.founding == Founding::Allowed {
             return Ok(());
         }
-        match stores::inspect(data) {
-            Ok(Schema::None) => Err(no_data(data)),
+        match stores::inspect(self.location).await {
+            Ok(Schema::None) => Err(no_data(self.location).into()),
+            // Waiting for a database that is away a second time would tell nothing new.
+            Err(error) if error.may_pass() => Err(not_opened(self.location, &error)),
             // What is wrong with it is said by the opening itself.
             Ok(Schema::Behind | Schema::Current) | Err(_) => Ok(()),
         }
@@ -128,13 +134,16 @@ impl Opening<'_> {
     /// Production does not put people's data where other users of the machine can reach it. What it
     /// makes itself is its owner's alone; this is about what was there before.
     fn check_privacy(&self) -> Result<(), Refusal> {
+        let Some(data) = self.location.directory() else {
+            return Ok(());
+        };
         if self.installation.mode != Mode::Production {
             return Ok(());
         }
-        let data = &self.installation.data;
-        for (path, others_may, mend) in
-            [(data.clone(), 0o022, "chmod 700"), (stores::database_file(data), 0o077, "chmod 600")]
-        {
+        for (path, others_may, mend) in [
+            (data.to_owned(), 0o022, "chmod 700"),
+            (stores::database_file(data), 0o077, "chmod 600"),
+        ] {
             let mode = std::fs::metadata(&path).map(|found| found.permissions().mode());
             if mode.is_ok_and(|mode| mode & others_may != 0) {
                 return Err(Refusal::configuration(format!(
@@ -147,25 +156,24 @@ impl Opening<'_> {
     }
 
     /// A start that was stopped early leaves an empty database behind.
-    async fn check_founded(&self, store: &dyn Store) -> Result<(), Refusal> {
-        let data = &self.installation.data;
+    async fn check_founded(&self, store: &dyn Store) -> Result<(), NotOpened> {
         if self.founding == Founding::Allowed {
             return Ok(());
         }
         match store.find_installation().await {
             Ok(Some(_)) => Ok(()),
-            Ok(None) => Err(no_data(data)),
-            Err(error) => Err(no_answer(data, &error)),
+            Ok(None) => Err(no_data(self.location).into()),
+            Err(error) => Err(no_answer(self.location, &error)),
         }
     }
 
-    /// A server does not answer from a database that is damaged. A large one is not read through, for
+    /// A server does not answer from a database file that is damaged. A large one is not read through, for
     /// that would keep the server from answering at all.
-    fn check_contents(&self, engine: &Engine) -> Result<(), Refusal> {
-        let data = &self.installation.data;
-        if self.serving.is_none() {
+    async fn check_contents(&self, engine: &Engine) -> Result<(), NotOpened> {
+        // What lies in a database of its own, that one looks after.
+        let Some(data) = self.location.directory().filter(|_| self.serving.is_some()) else {
             return Ok(());
-        }
+        };
         let size = std::fs::metadata(stores::database_file(data)).map_or(0, |found| found.len());
         if size > CHECKED_SIZE_MAX {
             tracing::info!(
@@ -174,15 +182,16 @@ impl Opening<'_> {
             );
             return Ok(());
         }
-        let broken = stores::check_integrity(engine).map_err(|error| no_answer(data, &error))?;
+        let broken = engine.check_integrity().await;
+        let broken = broken.map_err(|error| no_answer(self.location, &error))?;
         // What is told first may be a headline, over several lines.
         let broken =
             broken.iter().flat_map(|one| one.lines()).find(|line| !line.starts_with("***"));
         broken.map_or(Ok(()), |first| {
-            Err(Refusal::failure(format!(
+            Err(NotOpened::Refused(Refusal::failure(format!(
                 "the database in {} is damaged ({first}): restore a backup",
                 data.display()
-            )))
+            ))))
         })
     }
 
@@ -202,89 +211,128 @@ impl Opening<'_> {
         }
     }
 
-    async fn open_core(&self, parts: Parts, now: Timestamp) -> Result<Patron, Refusal> {
-        let data = self.installation.data.display();
+    async fn open_core(&self, parts: Parts, now: Timestamp) -> Result<Patron, NotOpened> {
+        let location = self.location;
         Patron::open(parts, now).await.map_err(|error| match &error {
-            OpenError::OtherMode { born, .. } => other_mode(&self.installation.data, *born),
-            OpenError::RootKeyDoesNotFit => Refusal::configuration(format!(
-                "the root key does not fit the data in {data}, whose keys were wrapped with another \
-                 one: give that one with --root-key-file or PATRON_ROOT_KEY"
-            )),
-            OpenError::Store(source) => no_answer(&self.installation.data, source),
+            OpenError::OtherMode { born, .. } => other_mode(location, *born).into(),
+            OpenError::RootKeyDoesNotFit => NotOpened::Refused(Refusal::configuration(format!(
+                "the root key does not fit {location}, whose keys were wrapped with another one: give \
+                 that one with --root-key-file or PATRON_ROOT_KEY"
+            ))),
+            OpenError::Store(source) => no_answer(location, source),
         })
     }
 }
 
 /// The root key of a sandbox that is given none: its own, which a new store gets and an old one has.
 async fn own_root_key(
+    location: &Location,
     data: &Path,
     store: &dyn Store,
     entropy: &dyn Entropy,
-) -> Result<Found, Refusal> {
+) -> Result<Found, NotOpened> {
     if let Some(found) = root_key::find_in_data(data)? {
         return Ok(found);
     }
     let installation = store.find_installation().await;
-    let installation = installation.map_err(|error| no_answer(data, &error))?;
+    let installation = installation.map_err(|error| no_answer(location, &error))?;
     match installation.map(|installation| installation.mode) {
         None => {}
-        Some(Mode::Sandbox) => return Err(root_key_missing(data)),
-        Some(born @ Mode::Production) => return Err(other_mode(data, born)),
+        Some(Mode::Sandbox) => return Err(root_key_missing(location, data).into()),
+        Some(born @ Mode::Production) => return Err(other_mode(location, born).into()),
     }
     let key = root_key::create_in_data(data, entropy)?;
     Ok(Found { key, warning: None })
 }
 
-fn other_mode(data: &Path, born: Mode) -> Refusal {
+fn other_mode(location: &Location, born: Mode) -> Refusal {
     let born = born.name();
+    let other = another(location);
     Refusal::configuration(format!(
-        "the data in {} was created in {born} mode and cannot be used in another: give --mode \
-         {born}, or another --data",
-        data.display()
+        "{location} was created in {born} mode and cannot be used in another: give --mode {born}, or \
+         another {other}"
     ))
 }
 
-/// What is said when a sandbox's data has lost its root key.
-pub(crate) fn root_key_missing(data: &Path) -> Refusal {
-    Refusal::configuration(format!(
-        "{} is missing, and nothing else opens the data beside it: put the file back, or give the \
-         root key with --root-key-file or PATRON_ROOT_KEY",
-        data.join(root_key::FILE_NAME).display()
-    ))
-}
-
-fn not_opened(data: &Path, error: &stores::OpenError) -> NotOpened {
-    if matches!(error, stores::OpenError::InUse(_)) {
-        NotOpened::InUse
-    } else {
-        // The others say what to do themselves, but not all of them where.
-        NotOpened::Refused(Refusal::failure(format!(
-            "the data in {} cannot be opened: {}",
-            data.display(),
-            chain(error)
-        )))
+/// The flag that says where the data is.
+const fn another(location: &Location) -> &'static str {
+    match location {
+        Location::Directory(_) => "--data",
+        Location::Database(_) => "--database-url",
     }
 }
 
+/// What is said when a sandbox's data has lost its root key.
+pub(crate) fn root_key_missing(location: &Location, data: &Path) -> Refusal {
+    let file = data.join(root_key::FILE_NAME);
+    let file = file.display();
+    Refusal::configuration(match location {
+        Location::Directory(_) => format!(
+            "{file} is missing, and nothing else opens the data beside it: put the file back, or give \
+             the root key with --root-key-file or PATRON_ROOT_KEY"
+        ),
+        Location::Database(_) => format!(
+            "{file} is missing, and {location} was founded with another root key: put that file \
+             there, or give that root key with --root-key-file or PATRON_ROOT_KEY, or its directory with \
+             --data"
+        ),
+    })
+}
+
+/// What an engine's refusal means for whoever wanted to open.
+pub(crate) fn not_opened(location: &Location, error: &stores::OpenError) -> NotOpened {
+    if error.is_in_use() {
+        return NotOpened::InUse;
+    }
+    let refusal = cannot_be_opened(location, error);
+    if error.may_pass() { NotOpened::Away(refusal) } else { NotOpened::Refused(refusal) }
+}
+
+/// What is said when the engine refuses. It says what to do itself, but not always where.
+pub(crate) fn cannot_be_opened(location: &Location, error: &stores::OpenError) -> Refusal {
+    Refusal::failure(format!("{location} cannot be opened: {}", chain(error)))
+}
+
 /// What is said when another process has the lock and does not let go of it.
-pub(crate) fn in_use(data: &Path) -> Refusal {
+pub(crate) fn in_use(location: &Location) -> Refusal {
     Refusal::failure(format!(
-        "the data in {} is in use by another process: stop that one, or give another --data",
-        data.display()
+        "{location} is in use by another process: stop that one, or give another {}",
+        another(location)
     ))
 }
 
-fn no_data(data: &Path) -> Refusal {
-    Refusal::configuration(format!(
-        "there is no Patron data in {}: correct --data, or start `patron serve` there first",
-        data.display()
-    ))
+/// What is said when nothing was ever founded there.
+pub(crate) fn no_data(location: &Location) -> Refusal {
+    Refusal::configuration(match location {
+        Location::Directory(data) => format!(
+            "there is no Patron data in {}: correct --data, or start `patron serve` there first",
+            data.display()
+        ),
+        Location::Database(_) => format!(
+            "there is no Patron data in {location}: correct --database-url, or start `patron serve` \
+             with it first"
+        ),
+    })
 }
 
-fn no_answer(data: &Path, error: &StoreError) -> Refusal {
-    Refusal::failure(format!(
-        "the store in {} does not answer ({}): run `patron doctor`",
-        data.display(),
-        chain(error)
-    ))
+fn no_answer(location: &Location, error: &StoreError) -> NotOpened {
+    let reason = chain(error);
+    match location {
+        Location::Directory(data) => NotOpened::Refused(Refusal::failure(format!(
+            "the store in {} does not answer ({reason}): run `patron doctor`",
+            data.display()
+        ))),
+        Location::Database(_) => {
+            let refusal = Refusal::failure(format!(
+                "{location} does not answer ({reason}): run `patron doctor`"
+            ));
+            match error {
+                StoreError::Unavailable(_) => NotOpened::Away(refusal),
+                StoreError::Duplicate(_)
+                | StoreError::Stale
+                | StoreError::Missing
+                | StoreError::Corrupt { .. } => NotOpened::Refused(refusal),
+            }
+        }
+    }
 }

@@ -1,8 +1,8 @@
 //! The root key: where it comes from, and how a sandbox makes its own.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Write as _};
-use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use base64::Engine as _;
@@ -80,6 +80,8 @@ pub(crate) fn create_in_data(data: &Path, entropy: &dyn Entropy) -> Result<RootK
 }
 
 fn write_whole(data: &Path, bytes: &[u8; 32]) -> io::Result<()> {
+    // A store in a database has had no use for the directory so far.
+    DirBuilder::new().recursive(true).mode(0o700).create(data)?;
     let draft = data.join("root.key.new");
     // What a start that was stopped here left behind was never used.
     match fs::remove_file(&draft) {

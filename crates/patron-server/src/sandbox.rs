@@ -11,6 +11,7 @@ use patron::management::{MerchantEdit, NewKey};
 use patron::merchant::Standing;
 
 use crate::config::DATA_DEFAULT;
+use crate::stores::Location;
 
 /// The sandbox's merchant.
 const MERCHANT: &str = "testaccount";
@@ -70,10 +71,10 @@ fn merchant() -> Result<MerchantId, Error> {
 pub(crate) fn greeting(
     key: &SandboxKey,
     url: &str,
-    data: &Path,
+    flags: &str,
     examples: impl Iterator<Item = &'static str>,
 ) -> String {
-    let new_key = format!("patron key create {MERCHANT}{}", data_flag(data));
+    let new_key = format!("patron key create {MERCHANT}{flags}");
     match key {
         SandboxKey::First(text) => first_key(text.expose(), url, examples),
         SandboxKey::Added => format!(
@@ -100,6 +101,18 @@ fn first_key(key: &str, url: &str, examples: impl Iterator<Item = &'static str>)
     format!("Merchant {MERCHANT}, API key {key}  (shown this once)\nTry:\n{lines}")
 }
 
+/// What has to stand behind a command so that it reaches this installation. The URL of a database is not
+/// among it, for it may hold a password.
+pub(crate) fn flags(location: &Location, data: &Path) -> String {
+    let data = data_flag(data);
+    match location {
+        Location::Directory(_) => data,
+        Location::Database(_) => {
+            format!(" --mode sandbox{data}, with the same --database-url or PATRON_DATABASE_URL")
+        }
+    }
+}
+
 /// The flag that names the data directory, unless it is the usual one.
 fn data_flag(data: &Path) -> String {
     let text = data.display().to_string();
@@ -123,12 +136,7 @@ mod tests {
         let key = "0123456789ABCDEF0123456789ABCDEF";
         let key = SandboxKey::First(ApiKeyText::parse(key).unwrap());
         assert_eq!(
-            greeting(
-                &key,
-                "http://127.0.0.1:8080",
-                Path::new(DATA_DEFAULT),
-                ["/a -d b=c", "/d"].into_iter()
-            ),
+            greeting(&key, "http://127.0.0.1:8080", "", ["/a -d b=c", "/d"].into_iter()),
             "Merchant testaccount, API key 0123456789ABCDEF0123456789ABCDEF  (shown this once)\n\
              Try:\n  curl -u 0123456789ABCDEF0123456789ABCDEF: http://127.0.0.1:8080/a -d b=c\n  \
              curl -u 0123456789ABCDEF0123456789ABCDEF: http://127.0.0.1:8080/d\n"
@@ -136,9 +144,30 @@ mod tests {
     }
 
     #[test]
+    fn the_url_of_a_database_is_named_and_not_shown() {
+        let location = Location::Database(Box::new(patron_store_postgres::Settings {
+            url: "postgres://jon:winter-is-coming@127.0.0.1/patron".to_owned(),
+            read_url: None,
+            pooler: patron_store_postgres::Pooler::None,
+            connections_max: 2,
+            connect_time_max: std::time::Duration::ZERO,
+            statement_time_max: std::time::Duration::ZERO,
+            lock_time_max: std::time::Duration::ZERO,
+            wait_max: std::time::Duration::ZERO,
+        }));
+        let flags = flags(&location, Path::new(DATA_DEFAULT));
+        assert_eq!(
+            greeting(&SandboxKey::Known, "http://x", &flags, std::iter::empty()),
+            "For a new key: patron key create testaccount --mode sandbox, with the same \
+             --database-url or PATRON_DATABASE_URL\n"
+        );
+    }
+
+    #[test]
     fn later_starts_tell_how_to_make_a_key() {
         let say = |data: &str| {
-            greeting(&SandboxKey::Known, "http://x", Path::new(data), std::iter::empty())
+            let flags = data_flag(Path::new(data));
+            greeting(&SandboxKey::Known, "http://x", &flags, std::iter::empty())
         };
         assert_eq!(say(DATA_DEFAULT), "For a new key: patron key create testaccount\n");
         assert!(say("/tmp/x y").ends_with("testaccount --data '/tmp/x y'\n"));

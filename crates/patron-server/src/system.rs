@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use aws_lc_rs::rand::SecureRandom;
-use patron::clock::{Clock, Timestamp};
+use patron::clock::{Clock, MonotonicClock, Timestamp};
 use patron::entropy::Entropy;
 
 /// The operating system's clock.
@@ -30,6 +30,29 @@ impl Stopwatch {
     }
 
     pub(crate) fn elapsed(self) -> Duration {
+        self.0.elapsed()
+    }
+}
+
+/// Time as it passes, on this machine.
+pub(crate) struct PassingTime(Stopwatch);
+
+impl PassingTime {
+    pub(crate) fn start() -> Self {
+        Self(Stopwatch::start())
+    }
+}
+
+impl MonotonicClock for PassingTime {
+    /// On Linux the usual clock stands still while the machine sleeps, and this one does not.
+    #[cfg(target_os = "linux")]
+    fn elapsed(&self) -> Duration {
+        let now = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
+        Duration::try_from(now).unwrap_or_else(|_| self.0.elapsed())
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    fn elapsed(&self) -> Duration {
         self.0.elapsed()
     }
 }

@@ -13,6 +13,8 @@ static SETTINGS: Statement = Statement::new(
     &[],
 );
 
+static VERSION: Statement = Statement::new("SELECT current_setting('server_version')", &[]);
+
 /// Indexes that a build left behind half-made: they keep nothing unique and are not looked into.
 static INVALID_INDEXES: Statement = Statement::new(
     "SELECT c.relname::text FROM pg_index AS i JOIN pg_class AS c ON c.oid = i.indexrelid \
@@ -24,7 +26,7 @@ static INVALID_INDEXES: Statement = Statement::new(
 /// The statements of this file, for those who look at all of them.
 #[cfg(test)]
 pub(crate) fn statements() -> Vec<&'static Statement> {
-    vec![&SETTINGS, &INVALID_INDEXES]
+    vec![&SETTINGS, &VERSION, &INVALID_INDEXES]
 }
 
 /// Whether a crash of the server loses what this session was told is committed.
@@ -44,6 +46,12 @@ async fn settings(connection: &Connection) -> Result<Option<[String; 3]>, Failed
         row.try_get::<_, String>(column).map_err(corrupt)
     };
     Ok(Some([text(0)?, text(1)?, text(2)?]))
+}
+
+/// The server's version, as it writes it.
+pub(crate) async fn version(connection: &Connection) -> Result<String, Failed> {
+    let rows = connection.query(&VERSION, &[]).await?;
+    Ok(rows.first().and_then(|row| row.try_get(0).ok()).unwrap_or_default())
 }
 
 /// What is wrong, a line for each.

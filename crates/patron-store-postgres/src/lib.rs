@@ -158,6 +158,33 @@ impl PostgresStore {
         on(&runtime, async move { migrations::inspect(&database).await }).await
     }
 
+    /// What answers there, a line for each: the database, and the replica where there is one, each with its
+    /// version.
+    ///
+    /// # Errors
+    /// As [`PostgresStore::inspect`].
+    pub async fn describe(
+        settings: &Settings,
+        entropy: &Arc<dyn Entropy>,
+    ) -> Result<Vec<String>, OpenError> {
+        let limits = settings.limits();
+        let mut targets = vec![("the database", connect(settings.primary()?, limits, entropy)?)];
+        if let Some(target) = settings.replica()? {
+            targets.push(("the replica", connect(target, limits, entropy)?));
+        }
+        let runtime = Runtime::start().map_err(OpenError::Thread)?;
+        on(&runtime, async move {
+            let mut lines = Vec::new();
+            for (name, database) in targets {
+                let version =
+                    database.ask_once(|held| async move { integrity::version(&held).await });
+                lines.push(format!("{name} answers: PostgreSQL {}", version.await?));
+            }
+            Ok(lines)
+        })
+        .await
+    }
+
     /// Brings the schema up to date, and says which migrations were run.
     ///
     /// # Errors

@@ -82,8 +82,12 @@ const PLANNING: &str = " -c enable_seqscan=off -c jit=off";
 /// A URL as far as it may be shown.
 fn place(url: &str) -> String {
     let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
-    let rest = rest.split(['?', '#']).next().unwrap_or_default();
-    // A password may hold an `@` that nobody has encoded, so that the last one counts.
+    let end = rest.find(['?', '#']).unwrap_or(rest.len());
+    let (rest, parameters) = rest.split_at_checked(end).unwrap_or((rest, ""));
+    // A password may hold any character that nobody has encoded. Where it may go on behind a `?`, nothing is sure.
+    if parameters.contains('@') {
+        return "that --database-url names".to_owned();
+    }
     rest.rsplit_once('@').map_or(rest, |(_, place)| place).to_owned()
 }
 
@@ -336,6 +340,8 @@ mod tests {
             ("postgres://u:p@h:1/n?sslmode=require", "h:1/n"),
             ("postgres://u:p@ss@h:1,i:2/n", "h:1,i:2/n"),
             ("postgresql://h/n", "h/n"),
+            ("postgres://u:p?q@h:1/n", "that --database-url names"),
+            ("postgres://u:p#q@h:1/n?a=b", "that --database-url names"),
             ("postgres://u:p@/n?host=/run", "/n"),
         ] {
             assert_eq!(settings(url).place(), expect, "{url}");

@@ -1,5 +1,7 @@
 //! `patron doctor`: what is wrong with an installation, in words. It changes nothing.
 
+mod database;
+
 use std::fmt::Write as _;
 use std::fs;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
@@ -16,7 +18,7 @@ use crate::management::{Command, Failure, Findings, Report, execute};
 use crate::opening::{self, Founding, NotOpened, Opened, Opening};
 use crate::refusal::Refusal;
 use crate::root_key::Found;
-use crate::stores::Schema;
+use crate::stores::{Location, Schema};
 use crate::system::SystemClock;
 use crate::{logs, output, root_key, stores, tls};
 
@@ -93,8 +95,15 @@ pub(super) async fn run(place: Place<'_>, settings: &ServeSettings) -> Result<Ex
     let mut diagnosis = Diagnosis::default();
     check_settings(&mut diagnosis, place, settings);
     check_tls(&mut diagnosis, settings);
-    if check_directory(&mut diagnosis, place) {
-        check_data(&mut diagnosis, place, settings).await;
+    match Location::of(place.installation, Some(settings)) {
+        location @ Location::Directory(_) => {
+            if check_directory(&mut diagnosis, place) {
+                check_data(&mut diagnosis, place, &location, settings).await;
+            }
+        }
+        location @ Location::Database(_) => {
+            database::check(&mut diagnosis, place, &location, settings).await;
+        }
     }
     output::print(&diagnosis.to_text())?;
     Ok(if diagnosis.has_problem() { ExitCode::from(1) } else { ExitCode::SUCCESS })
@@ -171,16 +180,22 @@ fn check_directory(diagnosis: &mut Diagnosis, place: Place<'_>) -> bool {
     true
 }
 
-async fn check_data(diagnosis: &mut Diagnosis, place: Place<'_>, settings: &ServeSettings) {
+async fn check_data(
+    diagnosis: &mut Diagnosis,
+    place: Place<'_>,
+    location: &Location,
+    settings: &ServeSettings,
+) {
     let data = &place.installation.data;
     let database = stores::database_file(data);
-    let is_founded = !stores::inspect(data).is_ok_and(|schema| schema == Schema::None);
-    let has_root_key = check_root_key(diagnosis, place, is_founded);
+    let schema = stores::inspect(location).await;
+    let is_founded = !matches!(schema, Ok(Schema::None));
+    let has_root_key = check_root_key(diagnosis, place, location, is_founded);
     if !is_founded {
         diagnosis.ok("there is no database yet: `patron serve` makes it");
         return;
     }
-    if stores::inspect(data).is_ok_and(|schema| schema == Schema::Behind) {
+    if matches!(schema, Ok(Schema::Behind)) {
         diagnosis.warning("the database is an older version's: the next `patron serve` updates it");
         return;
     }
@@ -213,65 +228,16 @@ async fn check_data(diagnosis: &mut Diagnosis, place: Place<'_>, settings: &Serv
         }
         // Without its root key it does not open, which was said.
         Err(Unanswered::NoServer) if !has_root_key => return,
-        Err(Unanswered::NoServer) => match open(diagnosis, place).await {
-            Some(opened) => Informant::Store(Box::new(opened)),
+        Err(Unanswered::NoServer) => match open(diagnosis, place, location).await {
+            Some(opened) => {
+                diagnosis.ok("no server runs on this data");
+                diagnosis.ok("the database opens, its schema is current, and the root key fits it");
+                Informant::Store(Box::new(opened))
+            }
             None => return,
         },
     };
-    check_contents(diagnosis, data, &informant, is_behind_proxy).await;
-}
-
-/// Checks the root key; whether the data can be opened with what is there.
-fn check_root_key(diagnosis: &mut Diagnosis, place: Place<'_>, is_founded: bool) -> bool {
-    let data = &place.installation.data;
-    let found = root_key::find_given(place.installation, place.root_key).and_then(|given| {
-        given.map_or_else(|| root_key::find_in_data(data), |found| Ok(Some(found)))
-    });
-    match diagnosis.note(found) {
-        None => return false,
-        Some(Some(Found { warning: Some(warning), .. })) => diagnosis.warning(warning),
-        Some(Some(_)) => diagnosis.ok("the root key is there and no other user can read it"),
-        Some(None) if is_founded => {
-            diagnosis.problem(opening::root_key_missing(data).sentence());
-            return false;
-        }
-        Some(None) => diagnosis.ok("there is no root key yet: `patron serve` makes it"),
-    }
-    true
-}
-
-/// Opens the data, as no server runs on it.
-async fn open(diagnosis: &mut Diagnosis, place: Place<'_>) -> Option<Opened> {
-    let opening = Opening {
-        installation: place.installation,
-        root_key: place.root_key,
-        serving: None,
-        founding: Founding::Refused,
-    };
-    match opening.open(|_| ()).await {
-        Ok(opened) => {
-            diagnosis.ok("no server runs on this data");
-            diagnosis.ok("the database opens, its schema is current, and the root key fits it");
-            Some(opened)
-        }
-        Err(NotOpened::InUse) => {
-            diagnosis.problem(opening::in_use(&place.installation.data).sentence());
-            None
-        }
-        Err(NotOpened::Refused(refusal)) => {
-            diagnosis.problem(refusal.sentence());
-            None
-        }
-    }
-}
-
-async fn check_contents(
-    diagnosis: &mut Diagnosis,
-    data: &Path,
-    informant: &Informant,
-    is_behind_proxy: bool,
-) {
-    match inform(informant, data, Command::CheckIntegrity).await {
+    match inform(&informant, data, Command::CheckIntegrity).await {
         Ok(Report::Broken(broken)) if broken.is_empty() => {
             diagnosis.ok("the database file is whole and its indexes fit its tables");
         }
@@ -283,10 +249,56 @@ async fn check_contents(
         Ok(_) => diagnosis.problem("the database could not be checked: restart the server"),
         Err(failure) => diagnosis.problem(failure.message),
     }
-    match inform(informant, data, Command::CheckKeys).await {
+    match inform(&informant, data, Command::CheckKeys).await {
         Ok(Report::Findings(findings)) => note_findings(diagnosis, findings, is_behind_proxy),
         Ok(_) => diagnosis.problem("the keys could not be checked: restart the server"),
         Err(failure) => diagnosis.problem(failure.message),
+    }
+}
+
+/// Checks the root key; whether the data can be opened with what is there.
+fn check_root_key(
+    diagnosis: &mut Diagnosis,
+    place: Place<'_>,
+    location: &Location,
+    is_founded: bool,
+) -> bool {
+    let data = &place.installation.data;
+    let found = root_key::find_given(place.installation, place.root_key).and_then(|given| {
+        given.map_or_else(|| root_key::find_in_data(data), |found| Ok(Some(found)))
+    });
+    match diagnosis.note(found) {
+        None => return false,
+        Some(Some(Found { warning: Some(warning), .. })) => diagnosis.warning(warning),
+        Some(Some(_)) => diagnosis.ok("the root key is there and no other user can read it"),
+        Some(None) if is_founded => {
+            diagnosis.problem(opening::root_key_missing(location, data).sentence());
+            return false;
+        }
+        Some(None) => diagnosis.ok("there is no root key yet: `patron serve` makes it"),
+    }
+    true
+}
+
+/// Opens the data, where no server has it for itself.
+async fn open(diagnosis: &mut Diagnosis, place: Place<'_>, location: &Location) -> Option<Opened> {
+    let opening = Opening {
+        installation: place.installation,
+        root_key: place.root_key,
+        location,
+        serving: None,
+        founding: Founding::Refused,
+    };
+    match opening.open(|_| ()).await {
+        Ok(opened) => Some(opened),
+        Err(NotOpened::InUse) => {
+            diagnosis.problem(opening::in_use(location).sentence());
+            None
+        }
+        Err(NotOpened::Away(refusal) | NotOpened::Refused(refusal)) => {
+            diagnosis.problem(refusal.sentence());
+            None
+        }
     }
 }
 

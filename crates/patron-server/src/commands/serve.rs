@@ -12,5 +12,8 @@ pub(super) async fn run(place: Place<'_>, settings: &ServeSettings) -> Result<Ex
     let Place { installation, root_key } = place;
     check_serve(installation, settings)?;
     logs::start(settings, installation.mode)?;
-    App::build(installation, root_key, settings).await?.serve().await
+    match App::build(installation, root_key, settings).await? {
+        Some(app) => app.serve().await,
+        None => Ok(ExitCode::SUCCESS),
+    }
 }

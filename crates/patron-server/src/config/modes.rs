@@ -1,9 +1,10 @@
-//! What `serve` refuses to start with, before anything is opened.
+//! What the program refuses to start with, before anything is opened.
 
 use patron::api_key::ApiKeyText;
 use patron::installation::Mode;
 
-use crate::config::{InstallationSettings, Secret, ServeSettings};
+use super::database::is_known;
+use crate::config::{InstallationSettings, Pooler, Secret, ServeSettings};
 use crate::refusal::Refusal;
 
 /// Checks the settings against each other and against the mode.
@@ -13,10 +14,62 @@ pub(crate) fn check_serve(
 ) -> Result<(), Refusal> {
     check_tls(serve)?;
     check_proxies(serve)?;
+    check_replica(installation, serve)?;
     match installation.mode {
         Mode::Sandbox => check_sandbox_key(serve.sandbox_api_key.as_ref()),
         Mode::Production => check_production(serve),
     }
+}
+
+/// Checks the settings of a database against each other and against the mode, for every command.
+pub(super) fn check_database(
+    installation: &InstallationSettings,
+    mode_is_given: bool,
+) -> Result<(), Refusal> {
+    let database = &installation.database;
+    let Some(url) = &database.database_url else {
+        return match database.pooler {
+            Pooler::None => Ok(()),
+            Pooler::Transaction => Err(Refusal::configuration(
+                "--pooler transaction (or PATRON_POOLER) is given without --database-url: nothing \
+                 stands between the program and a file of its own, so remove it, or give the URL",
+            )),
+        };
+    };
+    if !is_known(url) {
+        return Err(not_known("--database-url (or PATRON_DATABASE_URL)"));
+    }
+    if !mode_is_given {
+        // What is shared is too easily somebody's production to be taken for a sandbox by default.
+        return Err(Refusal::configuration(
+            "--database-url (or PATRON_DATABASE_URL) is given without a mode: say what the database \
+             is for, with --mode sandbox or --mode production (or PATRON_MODE)",
+        ));
+    }
+    Ok(())
+}
+
+fn check_replica(
+    installation: &InstallationSettings,
+    serve: &ServeSettings,
+) -> Result<(), Refusal> {
+    match (&serve.read_url, &installation.database.database_url) {
+        (None, _) => Ok(()),
+        (Some(_), None) => Err(Refusal::configuration(
+            "--read-url (or PATRON_READ_URL) is given without --database-url: a replica is one of a \
+             database, so remove it, or give the database's URL too",
+        )),
+        (Some(url), Some(_)) if !is_known(url) => Err(not_known("--read-url (or PATRON_READ_URL)")),
+        (Some(_), Some(_)) => Ok(()),
+    }
+}
+
+/// A URL is not repeated, since it may hold a password.
+fn not_known(setting: &str) -> Refusal {
+    Refusal::configuration(format!(
+        "{setting} is no URL of a PostgreSQL database: it must start with postgres:// or \
+         postgresql://"
+    ))
 }
 
 fn check_tls(serve: &ServeSettings) -> Result<(), Refusal> {

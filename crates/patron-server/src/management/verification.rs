@@ -60,7 +60,7 @@ pub(super) async fn customers(
 }
 
 /// Does `work` on a thread of its own, so that it does not hold up everybody else on this one.
-async fn beside<T, F>(
+pub(super) async fn beside<T, F>(
     opened: &Opened,
     work: impl FnOnce(Opened) -> F + Send + 'static,
 ) -> Result<T, Failure>

@@ -17,6 +17,7 @@ mod concurrency;
 mod corpus;
 mod create;
 mod crowds;
+mod database;
 mod durability;
 mod encodings;
 mod endpoints;

@@ -12,22 +12,42 @@ fn root() -> PathBuf {
 }
 
 /// Who may depend on whom among our own crates. `patron-testkit` may be used by every crate's tests.
-const ARROWS: [(&str, &[&str]); 7] = [
+const ARROWS: [(&str, &[&str]); 8] = [
     ("patron", &[]),
     ("patron-wire", &["patron"]),
     ("patron-wire-juspay", &["patron", "patron-wire"]),
     ("patron-store-sqlite", &["patron"]),
+    ("patron-store-postgres", &["patron"]),
     ("patron-testkit", &["patron"]),
-    ("patron-server", &["patron", "patron-wire", "patron-wire-juspay", "patron-store-sqlite"]),
+    (
+        "patron-server",
+        &[
+            "patron",
+            "patron-wire",
+            "patron-wire-juspay",
+            "patron-store-sqlite",
+            "patron-store-postgres",
+        ],
+    ),
     // It starts the program and sees it from outside only.
     ("patron-bench", &["patron-testkit"]),
 ];
 
 /// What no crate but these may use: each opens a door that the others must not go through.
-const DOORS: [(&str, &[&str]); 4] = [
+const DOORS: [(&str, &[&str]); 5] = [
     ("rusqlite", &["patron-store-sqlite", "patron-bench"]),
+    ("tokio-postgres", &["patron-store-postgres"]),
     ("hyper", &["patron-wire", "patron-server", "patron-bench"]),
-    ("tokio", &["patron-wire", "patron-store-sqlite", "patron-server", "patron-bench"]),
+    (
+        "tokio",
+        &[
+            "patron-wire",
+            "patron-store-sqlite",
+            "patron-store-postgres",
+            "patron-server",
+            "patron-bench",
+        ],
+    ),
     ("clap", &["patron-server", "patron-bench"]),
 ];
 
@@ -140,7 +160,13 @@ const VENDOR_WORDS: [&str; 12] = [
 #[test]
 fn a_vendors_words_live_in_that_vendors_crate() {
     let mut problems = Vec::new();
-    for of in ["patron", "patron-wire", "patron-store-sqlite", "patron-server/src"] {
+    for of in [
+        "patron",
+        "patron-wire",
+        "patron-store-sqlite",
+        "patron-store-postgres",
+        "patron-server/src",
+    ] {
         for (name, text) in sources(of) {
             // The list of vendors names them.
             if name.ends_with("patron-server/src/wires.rs") {

@@ -1,0 +1,80 @@
+//! The settings of a database that stands beside the program, for every command.
+
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
+
+use super::values::{Secret, parse_secret};
+
+/// What a URL of a database starts with.
+const SCHEMES: [&str; 2] = ["postgres://", "postgresql://"];
+
+/// Where the database is, when the data is not to be kept in the data directory.
+#[derive(Args, Debug, Clone)]
+#[command(next_help_heading = "Database")]
+pub(crate) struct DatabaseSettings {
+    /// PostgreSQL database for the data, shared by any number of processes:
+    /// postgres://USER:PASSWORD@HOST:PORT/NAME [default: a file in the data directory].
+    ///
+    /// Takes an explicit --mode. A command line can be read by every user of a machine, so that a URL with
+    /// a password belongs into the variable or the configuration file.
+    #[arg(long, global = true, env = "PATRON_DATABASE_URL", value_name = "URL", hide_env_values = true, hide_default_value = true, value_parser = parse_secret)]
+    pub(crate) database_url: Option<Secret>,
+
+    /// What stands between the program and the database: `transaction` for pgbouncer with `pool_mode =
+    /// transaction`.
+    #[arg(long, global = true, env = "PATRON_POOLER", value_name = "KIND", default_value = "none")]
+    pub(crate) pooler: Pooler,
+
+    /// How long making a connection to the database may take, in milliseconds.
+    #[arg(long, global = true, env = "PATRON_DATABASE_CONNECT_TIMEOUT_MS", value_name = "MS", default_value = "3000", value_parser = clap::value_parser!(u64).range(1..=3_600_000))]
+    pub(crate) database_connect_timeout_ms: u64,
+
+    /// How long the database may take for one statement, in milliseconds.
+    #[arg(long, global = true, env = "PATRON_DATABASE_STATEMENT_TIMEOUT_MS", value_name = "MS", default_value = "5000", value_parser = clap::value_parser!(u64).range(1..=3_600_000))]
+    pub(crate) database_statement_timeout_ms: u64,
+
+    /// How long a statement may wait for a lock of another in the database, in milliseconds.
+    #[arg(long, global = true, env = "PATRON_DATABASE_LOCK_TIMEOUT_MS", value_name = "MS", default_value = "3000", value_parser = clap::value_parser!(u64).range(1..=3_600_000))]
+    pub(crate) database_lock_timeout_ms: u64,
+
+    /// How long a request waits for the database in all, repetitions included, in milliseconds.
+    #[arg(long, global = true, env = "PATRON_DATABASE_WAIT_MS", value_name = "MS", default_value = "10000", value_parser = clap::value_parser!(u64).range(1..=3_600_000))]
+    pub(crate) database_wait_ms: u64,
+}
+
+impl DatabaseSettings {
+    /// How long making a connection may take.
+    pub(crate) const fn connect_time_max(&self) -> Duration {
+        Duration::from_millis(self.database_connect_timeout_ms)
+    }
+
+    /// How long a statement may run.
+    pub(crate) const fn statement_time_max(&self) -> Duration {
+        Duration::from_millis(self.database_statement_timeout_ms)
+    }
+
+    /// How long a statement may wait for another's lock.
+    pub(crate) const fn lock_time_max(&self) -> Duration {
+        Duration::from_millis(self.database_lock_timeout_ms)
+    }
+
+    /// How long a request waits in all.
+    pub(crate) const fn wait_max(&self) -> Duration {
+        Duration::from_millis(self.database_wait_ms)
+    }
+}
+
+/// What stands between the program and the database.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Pooler {
+    /// Nothing, or something that keeps a connection for each session.
+    None,
+    /// A pooler that gives each transaction another connection.
+    Transaction,
+}
+
+/// Whether this is a URL of the kind of database that there is a store for.
+pub(super) fn is_known(url: &Secret) -> bool {
+    SCHEMES.iter().any(|scheme| url.expose().starts_with(scheme))
+}
