@@ -24,6 +24,9 @@ use crate::sql::{Kind, RowsStatement, Statement, Value};
 use crate::tokens::token_values;
 use crate::transaction::{Step, in_order};
 
+/// The rows that a step answers: whose they are, and whether they were just created.
+type Answered = Option<(MerchantNumber, bool, Vec<Row>)>;
+
 /// What became of one change.
 pub(crate) type Answer = Result<(), StoreError>;
 
@@ -239,7 +242,7 @@ impl Found {
         wants: BTreeMap<MerchantNumber, Wants<'_>>,
     ) -> Result<(), Failed> {
         let mut statements = vec![&LOCK];
-        let mut steps: Vec<Step<'_, Option<(MerchantNumber, bool, Vec<Row>)>>> = Vec::new();
+        let mut steps: Vec<Step<'_, Answered>> = Vec::new();
         steps.push(Box::pin(async {
             connection.begin(Isolation::Committed).await?;
             Ok(None)
