@@ -22,6 +22,7 @@ use tokio::time::{MissedTickBehavior, interval, sleep};
 use crate::config::{InstallationSettings, Secret, ServeSettings};
 use crate::control::Control;
 use crate::edge::{Door, Edge, Site};
+use crate::jobs;
 use crate::listener::{Admissions, Protocol, Workers, accept_here};
 use crate::metrics::Metrics;
 use crate::open_files;
@@ -153,6 +154,11 @@ impl<'a> App<'a> {
         let mut chores = vec![
             tokio::spawn(control.serve(opened.clone())),
             tokio::spawn(record_key_uses(Arc::clone(&opened.patron))),
+            tokio::spawn(jobs::serve(
+                Arc::clone(&opened.patron),
+                Duration::from_millis(settings.job_lease_ms),
+                Arc::clone(&metrics),
+            )),
         ];
         let drain = watch::Sender::new(false);
         let until_stopped = watch::Sender::new(false);

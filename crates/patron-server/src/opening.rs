@@ -91,7 +91,6 @@ impl Opening<'_> {
         self.check_contents(&engine)?;
         self.check_founded(&*engine).await?;
         let entropy: Arc<dyn Entropy> = Arc::new(OsEntropy::new());
-        // The lock is held from here on, so no other start makes a root key at the same time.
         let found = match given {
             Some(found) => found,
             None => own_root_key(data, &*engine, &*entropy).await?,
@@ -221,18 +220,18 @@ async fn own_root_key(
     store: &dyn Store,
     entropy: &dyn Entropy,
 ) -> Result<Found, Refusal> {
+    let installation = store.find_installation().await;
+    let installation = installation.map_err(|error| no_answer(data, &error))?;
+    // Looked for after the installation, since whoever founds one makes its key first.
     if let Some(found) = root_key::find_in_data(data)? {
         return Ok(found);
     }
-    let installation = store.find_installation().await;
-    let installation = installation.map_err(|error| no_answer(data, &error))?;
     match installation.map(|installation| installation.mode) {
         None => {}
         Some(Mode::Sandbox) => return Err(root_key_missing(data)),
         Some(born @ Mode::Production) => return Err(other_mode(data, born)),
     }
-    let key = root_key::create_in_data(data, entropy)?;
-    Ok(Found { key, warning: None })
+    root_key::create_in_data(data, entropy)
 }
 
 fn other_mode(data: &Path, born: Mode) -> Refusal {
