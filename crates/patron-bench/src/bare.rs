@@ -157,8 +157,7 @@ fn random(chance: &mut Chance) -> [u8; INDEX] {
 
 impl Table {
     fn sample(connection: &Connection, name: &str) -> Outcome<Self> {
-        // What the database gives itself is not inserted: `id` of the outbox.
-        let list = "SELECT name FROM pragma_table_info(?1) WHERE name <> 'id' ORDER BY cid";
+        let list = "SELECT name FROM pragma_table_info(?1) ORDER BY cid";
         let mut list = connection.prepare(list)?;
         let columns: Vec<String> =
             list.query_map([name], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;

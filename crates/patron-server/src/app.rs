@@ -23,6 +23,7 @@ use crate::backoff::Backoff;
 use crate::config::{InstallationSettings, Secret, ServeSettings};
 use crate::control::Control;
 use crate::edge::{Door, Edge, Site};
+use crate::jobs;
 use crate::listener::{Admissions, Protocol, Workers, accept_here};
 use crate::metrics::Metrics;
 use crate::open_files;
@@ -161,7 +162,11 @@ impl<'a> App<'a> {
             signals,
         } = self;
         let site = site(&opened, settings, &metrics);
-        let mut chores = vec![tokio::spawn(record_key_uses(Arc::clone(&opened.patron)))];
+        let lease = Duration::from_millis(settings.job_lease_ms);
+        let mut chores = vec![
+            tokio::spawn(record_key_uses(Arc::clone(&opened.patron))),
+            tokio::spawn(jobs::serve(Arc::clone(&opened.patron), lease, Arc::clone(&metrics))),
+        ];
         if let Some(control) = control(&location)? {
             chores.push(tokio::spawn(control.serve(opened.clone())));
         }

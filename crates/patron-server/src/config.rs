@@ -145,6 +145,11 @@ pub(crate) struct ServeSettings {
     #[arg(long, env = "PATRON_TOKEN_USES", value_name = "N", default_value = "30", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) token_uses: u32,
 
+    /// How long a process that has died keeps the jobs in the background, in milliseconds. Then another
+    /// one that shares its data takes them over.
+    #[arg(long, env = "PATRON_JOB_LEASE_MS", value_name = "MS", default_value = "15000", value_parser = clap::value_parser!(u64).range(100..=3_600_000))]
+    pub(crate) job_lease_ms: u64,
+
     /// The most bytes of a request's body.
     #[arg(long, env = "PATRON_BODY_SIZE_MAX", value_name = "BYTES", default_value = "65536", value_parser = clap::value_parser!(u32).range(1..=67_108_864))]
     pub(crate) body_size_max: u32,

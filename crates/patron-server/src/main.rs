@@ -6,6 +6,7 @@ mod commands;
 mod config;
 mod control;
 mod edge;
+mod jobs;
 mod listener;
 mod logs;
 mod management;

@@ -9,10 +9,14 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use patron::jobs::Round;
+use patron::store::Job;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::encoding::{DescriptorEncoder, NoLabelSet};
 use prometheus_client::metrics::MetricType;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::metrics::info::Info;
@@ -39,7 +43,12 @@ pub(crate) struct Metrics {
     requests: Requests,
     group_size: Histogram,
     connections: Gauge,
+    job_held: Family<JobLabels, Gauge>,
+    tokens_cleared: Counter,
 }
+
+/// The name of a job in the background.
+type JobLabels = [(&'static str, &'static str); 1];
 
 impl Metrics {
     pub(crate) fn new() -> Self {
@@ -47,6 +56,8 @@ impl Metrics {
         let requests = Requests::default();
         let group_size = Histogram::new(GROUP_SIZES);
         let connections = Gauge::default();
+        let job_held = Family::<JobLabels, Gauge>::default();
+        let tokens_cleared = Counter::default();
         registry.register(
             "patron_store_group_size",
             "Writes that the store made durable together",
@@ -54,12 +65,22 @@ impl Metrics {
         );
         registry.register("patron_connections", "Open connections", connections.clone());
         registry.register(
+            "patron_job_held",
+            "Whether this process does the job in the background",
+            job_held.clone(),
+        );
+        registry.register(
+            "patron_tokens_cleared",
+            "Client auth tokens that were deleted after they had expired",
+            tokens_cleared.clone(),
+        );
+        registry.register(
             "patron_build",
             "The program",
             Info::new([("version", env!("CARGO_PKG_VERSION"))]),
         );
         registry.register_collector(Box::new(requests.clone()));
-        Self { registry, requests, group_size, connections }
+        Self { registry, requests, group_size, connections, job_held, tokens_cleared }
     }
 
     /// Where one worker counts its requests.
@@ -79,6 +100,14 @@ impl Metrics {
     pub(crate) fn count_group(&self, size: usize) {
         let size = u32::try_from(size).unwrap_or(u32::MAX);
         self.group_size.observe(f64::from(size));
+    }
+
+    /// Counts a round of a job.
+    pub(crate) fn count_round(&self, job: Job, round: &Round) {
+        self.job_held.get_or_create(&[("job", job.name())]).set(round.is_held.into());
+        match job {
+            Job::ClearTokens => self.tokens_cleared.inc_by(round.done),
+        };
     }
 
     /// Everything, as text.
@@ -244,6 +273,9 @@ mod tests {
         let _asked = one.begin();
         drop(two.begin());
         metrics.count_group(3);
+        let round = |is_held, done| Round { is_held, done, error: None };
+        metrics.count_round(Job::ClearTokens, &round(false, 2));
+        metrics.count_round(Job::ClearTokens, &round(true, 5));
         let text = metrics.to_text();
         for line in [
             "patron_requests_in_flight 1",
@@ -254,6 +286,8 @@ mod tests {
             "patron_request_duration_seconds_bucket{le=\"10.0\",wire=\"w\",route=\"/a/{id}\",status=\"404\"} 0",
             "patron_request_duration_seconds_bucket{le=\"+Inf\",wire=\"w\",route=\"/a/{id}\",status=\"404\"} 1",
             "patron_store_group_size_count 1",
+            "patron_job_held{job=\"clear_tokens\"} 1",
+            "patron_tokens_cleared_total 7",
             "patron_build_info{version=\"0.1.0\"} 1",
             "# EOF",
         ] {

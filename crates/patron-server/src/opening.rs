@@ -96,7 +96,6 @@ impl Opening<'_> {
         let store = engine.store();
         self.check_contents(&engine).await?;
         self.check_founded(&*store).await?;
-        // The lock is held from here on, so no other start makes a root key at the same time.
         let found = match given {
             Some(found) => found,
             None => own_root_key(self.location, data, &*store, &*entropy).await?,
@@ -231,18 +230,18 @@ async fn own_root_key(
     store: &dyn Store,
     entropy: &dyn Entropy,
 ) -> Result<Found, NotOpened> {
+    let installation = store.find_installation().await;
+    let installation = installation.map_err(|error| no_answer(location, &error))?;
+    // Looked for after the installation, since whoever founds one makes its key first.
     if let Some(found) = root_key::find_in_data(data)? {
         return Ok(found);
     }
-    let installation = store.find_installation().await;
-    let installation = installation.map_err(|error| no_answer(location, &error))?;
     match installation.map(|installation| installation.mode) {
         None => {}
         Some(Mode::Sandbox) => return Err(root_key_missing(location, data).into()),
         Some(born @ Mode::Production) => return Err(other_mode(location, born).into()),
     }
-    let key = root_key::create_in_data(data, entropy)?;
-    Ok(Found { key, warning: None })
+    Ok(root_key::create_in_data(data, entropy)?)
 }
 
 fn other_mode(location: &Location, born: Mode) -> Refusal {

@@ -66,34 +66,47 @@ pub(crate) fn find_in_data(data: &Path) -> Result<Option<Found>, Refusal> {
     if path.exists() { read(&path, Mode::Sandbox).map(Some) } else { Ok(None) }
 }
 
-/// Makes a root key in the data directory, whose lock the caller holds. The file is there whole or not
-/// at all, whenever the machine stops.
-pub(crate) fn create_in_data(data: &Path, entropy: &dyn Entropy) -> Result<RootKey, Refusal> {
+/// Makes a root key in the data directory, or reads the one that another process has made meanwhile. The
+/// file is there whole or not at all, whenever the machine stops.
+pub(crate) fn create_in_data(data: &Path, entropy: &dyn Entropy) -> Result<Found, Refusal> {
+    let path = data.join(FILE_NAME);
     let bytes = Zeroizing::new(random_bytes::<32>(entropy));
-    write_whole(data, &bytes).map_err(|error| {
+    let is_written = write_first(data, &bytes).map_err(|error| {
         Refusal::failure(format!(
             "the root key cannot be written to {} ({error}): make the directory writable",
-            data.join(FILE_NAME).display()
+            path.display()
         ))
     })?;
-    from_bytes(&bytes)
+    if !is_written {
+        return read(&path, Mode::Sandbox);
+    }
+    Ok(Found { key: from_bytes(&bytes)?, warning: None })
 }
 
-fn write_whole(data: &Path, bytes: &[u8; 32]) -> io::Result<()> {
+/// Writes the file, unless it is there; whether it did. The draft is locked until the file has its name, so
+/// that processes that come at once write one after another, and all but the first find the file.
+fn write_first(data: &Path, bytes: &[u8; 32]) -> io::Result<bool> {
     // A store in a database has had no use for the directory so far.
     DirBuilder::new().recursive(true).mode(0o700).create(data)?;
-    let draft = data.join("root.key.new");
-    // What a start that was stopped here left behind was never used.
-    match fs::remove_file(&draft) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        _ => {}
+    let (draft, path) = (data.join("root.key.new"), data.join(FILE_NAME));
+    let mut options = OpenOptions::new();
+    let mut file = options.write(true).create(true).truncate(false).mode(0o600).open(&draft)?;
+    file.lock()?;
+    if path.try_exists()? {
+        // Whoever opened the draft after it was renamed has made another one.
+        return match fs::remove_file(&draft) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => Ok(false),
+        };
     }
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&draft)?;
+    // What a start that was stopped here left behind was never used.
+    file.set_len(0)?;
     file.write_all(hex::encode(bytes).as_bytes())?;
     file.write_all(b"\n")?;
     file.sync_all()?;
-    fs::rename(&draft, data.join(FILE_NAME))?;
-    File::open(data)?.sync_all()
+    fs::rename(&draft, &path)?;
+    File::open(data)?.sync_all()?;
+    Ok(true)
 }
 
 /// Refuses a root key that would be copied wherever the data is copied.
@@ -175,7 +188,42 @@ fn from_bytes(bytes: &[u8; 32]) -> Result<RootKey, Refusal> {
 
 #[cfg(test)]
 mod tests {
+    use patron::ids::MerchantNumber;
+    use patron::keys::MerchantKeys;
+    use patron_testkit::together::together;
+
     use super::*;
+    use crate::system::OsEntropy;
+
+    #[test]
+    fn whoever_makes_one_at_the_same_moment_has_the_same_one() {
+        let entropy = OsEntropy::new();
+        for _ in 0..20 {
+            let data = tempfile::tempdir().unwrap();
+            let make = |_, ()| create_in_data(data.path(), &entropy).ok().unwrap().key;
+            let made = together(8, |_| (), make);
+            let kept = find_in_data(data.path()).ok().unwrap().unwrap();
+            assert_eq!(kept.warning, None);
+            let merchant = MerchantNumber::new(1);
+            for key in made {
+                let wrapped = key.wrap_merchant_keys(&entropy, merchant).unwrap();
+                assert!(MerchantKeys::unwrap(&kept.key, merchant, &wrapped).is_ok());
+            }
+            let names = fs::read_dir(data.path()).unwrap().map(|file| file.unwrap().file_name());
+            assert_eq!(names.collect::<Vec<_>>(), [FILE_NAME], "no draft is left");
+        }
+    }
+
+    #[test]
+    fn what_a_start_that_was_stopped_left_behind_is_no_key() {
+        let data = tempfile::tempdir().unwrap();
+        fs::write(data.path().join("root.key.new"), "0a".repeat(500)).unwrap();
+        assert!(find_in_data(data.path()).ok().unwrap().is_none());
+        create_in_data(data.path(), &OsEntropy::new()).ok().unwrap();
+        let text = fs::read_to_string(data.path().join(FILE_NAME)).unwrap();
+        assert_eq!(text.len(), 65, "{} digits", text.len());
+        assert!(!text.contains(&"0a".repeat(32)));
+    }
 
     #[test]
     fn both_forms_are_read_and_nothing_else() {

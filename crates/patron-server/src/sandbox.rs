@@ -5,9 +5,9 @@ use std::path::Path;
 use patron::Patron;
 use patron::api_key::ApiKeyText;
 use patron::clock::Timestamp;
-use patron::error::Error;
+use patron::error::{Error, Kind};
 use patron::ids::MerchantId;
-use patron::management::{MerchantEdit, NewKey};
+use patron::management::{Console, MerchantEdit, NewKey};
 use patron::merchant::Standing;
 
 use crate::config::DATA_DEFAULT;
@@ -30,7 +30,8 @@ pub(crate) enum SandboxKey {
     Known,
 }
 
-/// Makes the merchant and its key on an empty store, and sees to it that the `given` key is there.
+/// Makes the merchant and its key on an empty store, and sees to it that the `given` key is there. What
+/// another process made that was started at the same moment, and was faster, is taken as it is.
 pub(crate) async fn prepare(
     patron: &Patron,
     given: Option<ApiKeyText>,
@@ -39,28 +40,59 @@ pub(crate) async fn prepare(
     let console = patron.console(now);
     let merchants = console.list_merchants().await?;
     let merchant = merchant()?;
-    let is_empty = merchants.is_empty();
-    if !is_empty && given.is_none() {
+    let mut is_first = merchants.is_empty();
+    if !is_first && given.is_none() {
         return Ok(SandboxKey::Known);
     }
     if let Some(given) = &given
-        && let Some((owner, key)) = console.find_key(given).await?
+        && let Some(found) = find(&console, given, now).await?
     {
-        let works = key.is_in_force(now) && owner.standing == Standing::Active;
-        return Ok(match works {
-            _ if owner.id != merchant => SandboxKey::OfAnother(owner.id),
-            true => SandboxKey::Known,
-            // Nothing but a new key undoes that.
-            false => SandboxKey::NotInForce,
-        });
+        return Ok(found);
     }
     if !merchants.iter().any(|one| one.id == merchant) {
-        let edit = MerchantEdit::default();
-        console.create_merchant(merchant.clone(), edit).await?;
+        let made = console.create_merchant(merchant.clone(), MerchantEdit::default()).await;
+        is_first &= unless_there(made)?.is_some();
+        // Whoever made the merchant makes its first key.
+        if !is_first && given.is_none() {
+            return Ok(SandboxKey::Known);
+        }
     }
     let new = NewKey { label: "sandbox".to_owned(), ..NewKey::default() };
-    let (_, text) = console.create_key(&merchant, new, given).await?;
-    Ok(if is_empty { SandboxKey::First(text) } else { SandboxKey::Added })
+    let made = console.create_key(&merchant, new, given.clone()).await;
+    match (made, given) {
+        (Ok((_, text)), _) if is_first => Ok(SandboxKey::First(text)),
+        (Ok(_), _) => Ok(SandboxKey::Added),
+        (Err(error), Some(given)) if *error.kind() == Kind::AlreadyExists => {
+            find(&console, &given, now).await?.ok_or(error)
+        }
+        (Err(error), _) => Err(error),
+    }
+}
+
+/// What there is to say about a key that is there.
+async fn find(
+    console: &Console<'_>,
+    given: &ApiKeyText,
+    now: Timestamp,
+) -> Result<Option<SandboxKey>, Error> {
+    let Some((owner, key)) = console.find_key(given).await? else {
+        return Ok(None);
+    };
+    let works = key.is_in_force(now) && owner.standing == Standing::Active;
+    Ok(Some(match works {
+        _ if owner.id != merchant()? => SandboxKey::OfAnother(owner.id),
+        true => SandboxKey::Known,
+        // Nothing but a new key undoes that.
+        false => SandboxKey::NotInForce,
+    }))
+}
+
+/// What was made; `None` when it was there already.
+fn unless_there<T>(made: Result<T, Error>) -> Result<Option<T>, Error> {
+    match made {
+        Err(error) if *error.kind() == Kind::AlreadyExists => Ok(None),
+        made => made.map(Some),
+    }
 }
 
 fn merchant() -> Result<MerchantId, Error> {
@@ -129,7 +161,67 @@ fn data_flag(data: &Path) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use patron::ids::CustomerIds;
+    use patron::installation::Mode;
+    use patron::keys::RootKey;
+    use patron::patron::Parts;
+    use patron::token::TokenPolicy;
+    use tokio::task::JoinSet;
+
     use super::*;
+    use crate::stores::{self, Location, Sizes};
+    use crate::system::OsEntropy;
+
+    const NOW: Timestamp = Timestamp::from_ms(1);
+
+    /// What each of many is told who prepare one new store at once.
+    fn prepared_by_many(given: Option<&ApiKeyText>) -> (Vec<SandboxKey>, usize) {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        runtime.block_on(async {
+            let data = tempfile::tempdir().unwrap();
+            let location = Location::Directory(data.path().to_owned());
+            let entropy = Arc::new(OsEntropy::new());
+            let opening = stores::open(&location, NOW, Sizes::SMALL, entropy, Arc::new(|_| ()));
+            let parts = Parts {
+                store: opening.await.unwrap().store(),
+                root: RootKey::new([7; 32]).unwrap(),
+                entropy: Arc::new(OsEntropy::new()),
+                ids: CustomerIds::random(),
+                tokens: TokenPolicy::default(),
+                mode: Mode::Sandbox,
+            };
+            let patron = Arc::new(Patron::open(parts, NOW).await.unwrap());
+            let mut all = JoinSet::new();
+            for _ in 0..8 {
+                let (patron, given) = (Arc::clone(&patron), given.cloned());
+                all.spawn(async move { prepare(&patron, given, NOW).await.unwrap() });
+            }
+            let told = all.join_all().await;
+            let keys = patron.console(NOW).list_keys(&merchant().unwrap()).await.unwrap();
+            (told, keys.len())
+        })
+    }
+
+    #[test]
+    fn of_many_who_prepare_a_new_store_at_once_one_makes_its_first_key() {
+        let (told, keys) = prepared_by_many(None);
+        assert_eq!(keys, 1);
+        let first = told.iter().filter(|key| matches!(key, SandboxKey::First(_)));
+        assert_eq!(first.count(), 1);
+        assert_eq!(told.iter().filter(|key| matches!(key, SandboxKey::Known)).count(), 7);
+    }
+
+    #[test]
+    fn of_many_who_give_a_new_store_the_same_key_at_once_one_adds_it() {
+        let given = ApiKeyText::parse("0123456789ABCDEF0123456789ABCDEF");
+        let (told, keys) = prepared_by_many(given.as_ref());
+        assert_eq!(keys, 1);
+        let made = |key: &&SandboxKey| matches!(key, SandboxKey::First(_) | SandboxKey::Added);
+        assert_eq!(told.iter().filter(made).count(), 1);
+        assert_eq!(told.iter().filter(|key| matches!(key, SandboxKey::Known)).count(), 7);
+    }
 
     #[test]
     fn the_first_start_prints_a_line_that_works_as_it_stands() {

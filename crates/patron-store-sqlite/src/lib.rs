@@ -166,6 +166,36 @@ impl SqliteStore {
         Box::pin(ready(self.views.read(read)))
     }
 
+    /// Deletes expired tokens, so many in a commit that others' writes do not wait for long.
+    async fn clear_in_parts(
+        &self,
+        merchant: MerchantNumber,
+        now: Timestamp,
+        limit: u32,
+    ) -> Result<u32, StoreError> {
+        // Mostly there is nothing to be done, and then nobody has to wait at all.
+        if !self.views.read(|connection| tokens::has_expired(connection, merchant, now))? {
+            return Ok(0);
+        }
+        let mut cleared: u32 = 0;
+        loop {
+            let part = limit.saturating_sub(cleared).min(tokens::CLEARED_MAX);
+            let clear = move |connection: &Connection| {
+                tokens::clear_expired(connection, merchant, now, part)
+            };
+            let done = match self.writer.write(Moves::Nothing, clear).await {
+                Ok(done) => done,
+                // The parts before it are durable, and the next call meets the error again.
+                Err(_) if cleared > 0 => return Ok(cleared),
+                Err(error) => return Err(error),
+            };
+            cleared = cleared.saturating_add(done);
+            if done < part || cleared >= limit {
+                return Ok(cleared);
+            }
+        }
+    }
+
     fn refuse_when_stopped(&self) -> Result<(), StoreError> {
         if self.writer.is_stopped() { Err(NotAnswering::WriterStopped.into()) } else { Ok(()) }
     }
@@ -268,16 +298,7 @@ impl Store for SqliteStore {
         now: Timestamp,
         limit: u32,
     ) -> StoreFuture<'_, u32> {
-        Box::pin(async move {
-            // Mostly there is nothing to be done, for which nobody has to wait.
-            if !self.views.read(|connection| tokens::has_expired(connection, merchant, now))? {
-                return Ok(0);
-            }
-            let clear = move |connection: &Connection| {
-                tokens::clear_expired(connection, merchant, now, limit)
-            };
-            self.writer.write(Moves::Nothing, clear).await
-        })
+        Box::pin(self.clear_in_parts(merchant, now, limit))
     }
 
     /// One process owns the data, and so every job.

@@ -91,6 +91,7 @@ impl fmt::Display for Scopes {
 }
 
 /// The text of an API key: 32 upper-case hex digits. It is shown once and stored only as a hash.
+#[derive(Clone)]
 pub struct ApiKeyText(Zeroizing<String>);
 
 impl ApiKeyText {

@@ -9,8 +9,7 @@ use crate::ids::{MerchantNumber, ProcessId};
 use crate::patron::Patron;
 use crate::store::Job;
 
-/// How many tokens are deleted at once: enough that clearing keeps up, few enough that nobody waits long
-/// behind it.
+/// How many tokens are deleted in a step. A store may do it in parts.
 const TOKENS_MAX: u32 = 1_000;
 
 /// How many steps a round has at most, so that rounds go on to be told about and come to an end.

@@ -10,7 +10,7 @@ use patron_testkit::server::{Outcome, SANDBOX_KEY, Server};
 use patron_testkit::wait::{soon, timed, until};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-use crate::stage::launch;
+use crate::stage::{launch, metric};
 use crate::unharmed::{Unharmed, processor_time};
 
 const JON: &str = "/customers/jon@example.com";
@@ -34,12 +34,6 @@ fn make_room() {
     let maximum = maximum.map(|hard| hard.max(needed));
     let raised = setrlimit(Resource::Nofile, Rlimit { current: Some(needed), maximum });
     assert!(raised.is_ok(), "this test needs a hard limit of {needed} open files (`ulimit -Hn`)");
-}
-
-fn metric(server: &Server, name: &str) -> usize {
-    let metrics = Call::get("/metrics").send(server);
-    let line = metrics.text().lines().find_map(|line| line.strip_prefix(name));
-    line.unwrap().trim().parse().unwrap()
 }
 
 fn open_connections(server: &Server) -> usize {

@@ -31,6 +31,7 @@ mod get_or_create;
 mod goldens;
 mod headers;
 mod hostile;
+mod jobs;
 mod limits;
 mod list;
 mod management;

@@ -157,6 +157,7 @@ fn values_that_make_no_sense_are_refused() {
         ("--behind-proxy", "10.0.0.0/99"),
         ("--token-uses", "0"),
         ("--token-lifetime-s", "soon"),
+        ("--job-lease-ms", "99"),
         ("--body-timeout-ms", "-1"),
         ("--log", "=loud"),
         ("--mode", "playground"),

@@ -59,6 +59,14 @@ pub(crate) fn read(server: &Server) -> Value {
     get(server, "/customers/jon@example.com").expect(200)
 }
 
+/// The value of the metric whose line begins so.
+#[track_caller]
+pub(crate) fn metric(server: &Server, start: &str) -> usize {
+    let metrics = Call::get("/metrics").send(server);
+    let value = metrics.text().lines().find_map(|line| line.strip_prefix(start));
+    value.unwrap_or_else(|| panic!("no {start} in {}", metrics.text())).trim().parse().unwrap()
+}
+
 /// The text under a key.
 #[track_caller]
 pub(crate) fn text<'a>(value: &'a Value, key: &str) -> &'a str {

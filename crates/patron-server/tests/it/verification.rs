@@ -177,13 +177,53 @@ fn a_customer_that_was_touched_is_named() {
                 "DELETE FROM customer WHERE {of}; DELETE FROM history WHERE {of}; \
                      DELETE FROM customer_key WHERE {of}"
             ),
-            "an event tells of version 1, which its history does not have",
+            "the customer is gone",
         ),
     ] {
         is_named(&untouched, &sql, fault);
     }
-    let said = untouched.said_after(&format!("DELETE FROM outbox WHERE {of} AND version = 2"));
-    assert!(said.starts_with("patron: 1 of 7 history entries have no event"), "{said}");
+}
+
+#[test]
+fn an_event_that_was_touched_is_named() {
+    let untouched = Untouched::make();
+    let of = format!("number = {}", second(&untouched.whole));
+    let at = |version: u32| format!("{of} AND version = {version}");
+    for (sql, fault) in [
+        (format!("DELETE FROM outbox WHERE {}", at(2)), "history entry 2 has no event"),
+        (format!("DELETE FROM outbox WHERE {}", at(4)), "history entry 4 has no event"),
+        (format!("DELETE FROM outbox WHERE {of}"), "history entry 1 has no event"),
+        (format!("UPDATE outbox SET version = 5 WHERE {}", at(4)), "history entry 4 has no event"),
+        (
+            format!(
+                "INSERT INTO outbox SELECT merchant, number, 5, happened, at_ms FROM outbox WHERE {}",
+                at(4)
+            ),
+            "an event tells of version 5, which its history does not have",
+        ),
+        (
+            format!("UPDATE outbox SET happened = 1 WHERE {}", at(2)),
+            "an event tells of version 2, which its history does not have",
+        ),
+        (
+            format!("UPDATE outbox SET at_ms = at_ms + 1 WHERE {}", at(3)),
+            "an event tells of version 3, which its history does not have",
+        ),
+        (format!("UPDATE outbox SET happened = 9 WHERE {}", at(1)), "outbox.happened"),
+        (
+            format!("UPDATE outbox SET merchant = merchant + 100 WHERE {}", at(2)),
+            "history entry 2 has no event",
+        ),
+    ] {
+        is_named(&untouched, &sql, fault);
+    }
+    // What tells of a customer that is not there is a trace of it.
+    let said = untouched.said_after("UPDATE outbox SET number = 1000000 WHERE version = 4");
+    assert!(said.contains("history entry 4 has no event"), "{said}");
+    let said = untouched.said_after(
+        "INSERT INTO outbox SELECT merchant, 1000000, 1, 1, 0 FROM outbox WHERE version = 4",
+    );
+    assert!(said.contains("customer 1000000") && said.contains("the customer is gone"), "{said}");
 }
 
 #[test]

@@ -38,7 +38,7 @@ const LET_IN: &[(&str, State)] = &[
 
 /// A column, what is done to it, and what is expected. `{a}` and `{b}` are the merchants, `{a1}` and
 /// `{a2}` the numbers of customers.
-const LIMITS: [(&str, &str, &str, Expect); 41] = [
+const LIMITS: [(&str, &str, &str, Expect); 44] = [
     ("api_key", "number", "number = 99 WHERE merchant = {b}", Nothing),
     ("api_key", "merchant", "merchant = {a} WHERE merchant = {b}", Only(LET_IN)),
     ("api_key", "label", "label = 'x'", Nothing),
@@ -101,18 +101,13 @@ const LIMITS: [(&str, &str, &str, Expect); 41] = [
     ("migration", "name", "name = 'x'", Nothing),
     ("migration", "checksum", "checksum = zeroblob(32)", Refused("migration")),
     ("migration", "applied_ms", "applied_ms = 0", Nothing),
-    ("outbox", "id", "id = id + 100", Nothing),
-    (
-        "outbox",
-        "merchant",
-        "merchant = 100, number = 100, version = 9, happened = 9, at_ms = 0",
-        Nothing,
-    ),
+    // Nobody listens yet.
+    ("outbox", "merchant", "merchant = merchant + 100", Nothing),
+    ("outbox", "number", "number = number + 100", Nothing),
+    ("outbox", "version", "version = version + 100", Nothing),
+    ("outbox", "happened", "happened = 9", Nothing),
+    ("outbox", "at_ms", "at_ms = 0", Nothing),
 ];
-
-/// The columns of the outbox that are altered together: nobody listens to it yet.
-const TOGETHER: [(&str, &str); 4] =
-    [("outbox", "number"), ("outbox", "version"), ("outbox", "happened"), ("outbox", "at_ms")];
 
 /// The tables that `moved` itself is about.
 const ELSEWHERE: [&str; 4] = ["customer", "customer_key", "history", "wrapped_key"];
@@ -127,9 +122,7 @@ fn every_column_of_every_table_is_decided_about() {
     }
     let decided: BTreeSet<_> = LIMITS
         .iter()
-        .map(|(table, column, ..)| (*table, *column))
-        .chain(TOGETHER)
-        .map(|(table, column)| (table.to_owned(), column.to_owned()))
+        .map(|(table, column, ..)| ((*table).to_owned(), (*column).to_owned()))
         .collect();
     assert_eq!(decided, there);
 }

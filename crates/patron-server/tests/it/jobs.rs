@@ -1,0 +1,71 @@
+//! Work in the background: what has expired disappears, and nothing else.
+
+use patron_testkit::http::Call;
+use patron_testkit::server::{Launch, Server};
+use patron_testkit::wait::soon;
+use rusqlite::Connection as Database;
+
+use crate::stage::{LEAST, create, create_merchant, get, launch, metric, text};
+
+const JON: &str = "/customers/jon@example.com";
+
+fn token(server: &Server) -> String {
+    let target = format!("{JON}?options.get_client_auth_token=true");
+    text(&get(server, &target).expect(200)["juspay"], "client_auth_token").to_owned()
+}
+
+fn status_with(server: &Server, token: &str) -> u16 {
+    Call::get(JON).bearer(token).send(server).status
+}
+
+fn cleared(server: &Server) -> usize {
+    metric(server, "patron_tokens_cleared_total ")
+}
+
+fn database(launch: &Launch) -> Database {
+    Database::open(launch.data().join("patron.db")).unwrap()
+}
+
+fn kept(launch: &Launch) -> i64 {
+    let count = "SELECT count(*) FROM client_token";
+    database(launch).query_row(count, [], |row| row.get(0)).unwrap()
+}
+
+#[test]
+fn tokens_that_expired_disappear_and_live_ones_go_on_working() {
+    let mut server = launch().start();
+    create(&server, LEAST);
+    let live = token(&server);
+    assert!(server.terminate().success());
+    let hasty = server.launch().clone().with("--token-lifetime-s").with("1");
+    let server = hasty.with("--job-lease-ms").with("300").start();
+    let brief: Vec<_> = (0..5).map(|_| token(&server)).collect();
+    soon("five tokens are cleared", || (cleared(&server) == 5).then_some(()));
+    assert_eq!(metric(&server, "patron_job_held{job=\"clear_tokens\"} "), 1);
+    assert_eq!(kept(server.launch()), 1);
+    assert_eq!(status_with(&server, &live), 200);
+    for token in &brief {
+        assert_eq!(status_with(&server, token), 401);
+    }
+    // It goes on, round after round.
+    token(&server);
+    soon("one more is cleared", || (cleared(&server) == 6).then_some(()));
+    assert_eq!(status_with(&server, &live), 200);
+}
+
+#[test]
+fn more_tokens_than_a_step_takes_disappear_of_every_merchant() {
+    let mut server = launch().with("--job-lease-ms").with("300").start();
+    create(&server, LEAST);
+    let live = token(&server);
+    create_merchant(&server, "other", &[]);
+    assert!(server.terminate().success());
+    let expired = "WITH RECURSIVE upto (n) AS (VALUES (1) UNION ALL SELECT n + 1 FROM upto WHERE n < 2500) \
+         INSERT INTO client_token (merchant, hash, number, issued_ms, expires_ms, uses_left) \
+         SELECT merchant.number, randomblob(32), 1, 0, 1, 1 FROM merchant, upto";
+    assert_eq!(database(server.launch()).execute(expired, []).unwrap(), 5_000);
+    let server = server.launch().start();
+    soon("all are cleared", || (cleared(&server) == 5_000).then_some(()));
+    assert_eq!(kept(server.launch()), 1);
+    assert_eq!(status_with(&server, &live), 200);
+}
