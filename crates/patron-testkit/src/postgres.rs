@@ -8,6 +8,7 @@
 
 mod certificates;
 mod disk;
+mod home;
 mod pgbouncer;
 mod port;
 mod process;
@@ -23,9 +24,9 @@ use std::process::Command;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use rustix::process::Signal;
-use tempfile::TempDir;
 
 use crate::postgres::disk::Disk;
+use crate::postgres::home::Home;
 use crate::postgres::port::Port;
 use crate::postgres::process::Process;
 use crate::postgres::programs::{clean, command, server_program, unprivileged};
@@ -50,7 +51,7 @@ pub struct Cluster {
     // In the order in which they go: nothing is removed while a server runs.
     server: Mutex<Option<Process>>,
     disk: Option<Disk>,
-    directory: TempDir,
+    home: Home,
     port: Port,
     /// As whom it follows its primary, if it does.
     name: Option<String>,
@@ -67,8 +68,8 @@ impl Cluster {
     }
 
     /// One that has its files and does not run yet.
-    fn prepared(disk: Option<Disk>, directory: TempDir, name: Option<String>) -> Self {
-        Self { server: Mutex::new(None), disk, directory, port: Port::free(), name }
+    fn prepared(disk: Option<Disk>, home: Home, name: Option<String>) -> Self {
+        Self { server: Mutex::new(None), disk, home, port: Port::free(), name }
     }
 
     /// Where it listens.
@@ -93,14 +94,14 @@ impl Cluster {
 
     /// The certificate of the authority that vouches for it, if it was set up with TLS.
     pub fn authority(&self) -> PathBuf {
-        self.directory.path().join("authority.pem")
+        self.home.path().join("authority.pem")
     }
 
     /// Its data, as we see them.
     pub fn data_directory(&self) -> PathBuf {
         match &self.disk {
             Some(disk) => disk.seen("data"),
-            None => self.directory.path().join("data"),
+            None => self.home.path().join("data"),
         }
     }
 
@@ -153,7 +154,7 @@ impl Cluster {
         postgres.push("-D".to_owned());
         // As the server sees it, which is not how we do when it has a disk of its own.
         let inside = if self.disk.is_some() { "disk/data" } else { "data" };
-        postgres.push(self.directory.path().join(inside).display().to_string());
+        postgres.push(self.home.path().join(inside).display().to_string());
         let mut postgres = command(&postgres);
         postgres.stdout(log.try_clone().unwrap()).stderr(log);
         let mut process = Process::start(postgres);
@@ -224,7 +225,7 @@ impl Cluster {
     }
 
     fn log_file(&self) -> PathBuf {
-        self.directory.path().join("log")
+        self.home.path().join("log")
     }
 
     fn server(&self) -> MutexGuard<'_, Option<Process>> {

@@ -11,12 +11,12 @@ use std::net::{Ipv4Addr, TcpStream};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use rustix::process::Signal;
-use tempfile::TempDir;
 
+use crate::postgres::home::Home;
 use crate::postgres::port::Port;
 use crate::postgres::process::Process;
 use crate::postgres::programs::{command, daemon, unprivileged};
-use crate::postgres::setup::{home, put};
+use crate::postgres::setup::put;
 use crate::postgres::{Cluster, PASSWORD, SUPERUSER, USER, url};
 
 /// A pgbouncer that gives each transaction a connection of its few, on a free port of 127.0.0.1. Dropped, it is
@@ -25,7 +25,7 @@ use crate::postgres::{Cluster, PASSWORD, SUPERUSER, USER, url};
 pub struct Pgbouncer {
     // It goes before its files do.
     process: Mutex<Option<Process>>,
-    directory: TempDir,
+    home: Home,
     port: Port,
 }
 
@@ -44,10 +44,10 @@ impl Pgbouncer {
     /// # Panics
     /// When it does not start; what it said is in the message.
     pub fn before_with(cluster: &Cluster, settings: &[(&str, &str)]) -> Self {
-        let (directory, port) = (home(), Port::free());
-        let place = directory.path().display().to_string();
+        let (home, port) = (Home::quick(), Port::free());
+        let place = home.path().display().to_string();
         let users = [USER, SUPERUSER].map(|role| format!("\"{role}\" \"{PASSWORD}\"\n"));
-        put(directory.path(), "users.txt", &users.concat());
+        put(home.path(), "users.txt", &users.concat());
         let mut text = format!(
             "[databases]\n* = host=127.0.0.1 port={}\n[pgbouncer]\n\
              listen_addr = 127.0.0.1\nlisten_port = {}\nunix_socket_dir =\n\
@@ -59,8 +59,8 @@ impl Pgbouncer {
         for (name, value) in settings {
             text.push_str(&format!("{name} = {value}\n"));
         }
-        put(directory.path(), "pgbouncer.ini", &text);
-        let pooler = Self { process: Mutex::new(None), directory, port };
+        put(home.path(), "pgbouncer.ini", &text);
+        let pooler = Self { process: Mutex::new(None), home, port };
         pooler.start();
         pooler
     }
@@ -85,7 +85,7 @@ impl Pgbouncer {
     /// # Panics
     /// When it was never started.
     pub fn log(&self) -> String {
-        String::from_utf8_lossy(&fs::read(self.directory.path().join("log")).unwrap()).into_owned()
+        String::from_utf8_lossy(&fs::read(self.home.path().join("log")).unwrap()).into_owned()
     }
 
     /// Starts it again on the same port.
@@ -95,13 +95,13 @@ impl Pgbouncer {
     pub fn start(&self) {
         let mut running = self.process();
         assert!(running.is_none(), "the pooler runs already");
-        let log = self.directory.path().join("log");
+        let log = self.home.path().join("log");
         let log = File::options().create(true).append(true).open(log).unwrap();
         // It needs a file for each client, and takes no more than it is given.
         let script = "ulimit -n \"$(ulimit -Hn)\"; exec \"$@\"";
         let mut words = ["sh", "-c", script, "sh"].map(str::to_owned).to_vec();
         words.extend(unprivileged(&daemon("pgbouncer", "pgbouncer")));
-        words.push(self.directory.path().join("pgbouncer.ini").display().to_string());
+        words.push(self.home.path().join("pgbouncer.ini").display().to_string());
         let mut pgbouncer = command(&words);
         pgbouncer.stdout(log.try_clone().unwrap()).stderr(log);
         let mut process = Process::start(pgbouncer);

@@ -4,8 +4,9 @@
 
 use std::fs;
 
+use crate::postgres::home::Home;
 use crate::postgres::programs::{command, server_program, unprivileged};
-use crate::postgres::setup::{configure, home};
+use crate::postgres::setup::configure;
 use crate::postgres::template::run;
 use crate::postgres::{Cluster, SUPERUSER, url};
 use crate::wait::soon;
@@ -17,8 +18,7 @@ impl Cluster {
     /// # Panics
     /// When it cannot be made or does not start.
     pub fn replica(&self, name: &str) -> Self {
-        let directory = home();
-        let replica = Self::prepared(None, directory, Some(name.to_owned()));
+        let replica = Self::prepared(None, Home::beside(&self.home), Some(name.to_owned()));
         let data = replica.data_directory();
         let from = format!("{}?application_name={name}", url(SUPERUSER, self.port(), ""));
         let mut words = unprivileged(&server_program("pg_basebackup"));

@@ -10,12 +10,14 @@ use std::path::Path;
 use crate::postgres::Cluster;
 use crate::postgres::certificates::Certificates;
 use crate::postgres::disk::Disk;
+use crate::postgres::home::Home;
 use crate::postgres::template::{copy, template};
 
 /// How a [`Cluster`] is to be set up.
 #[derive(Debug, Clone, Default)]
 pub struct Setup {
     settings: Vec<(String, String)>,
+    durable: bool,
     tls: Tls,
     disk_megabytes: Option<usize>,
 }
@@ -36,7 +38,8 @@ impl Setup {
 
     /// One that syncs, as real ones do.
     #[must_use]
-    pub fn durable(self) -> Self {
+    pub fn durable(mut self) -> Self {
+        self.durable = true;
         self.with("fsync", "on").with("full_page_writes", "on")
     }
 
@@ -73,11 +76,10 @@ impl Setup {
     /// # Panics
     /// When it does not start; what it said is in the message.
     pub fn start(&self) -> Cluster {
-        let directory = home();
-        let disk = self
-            .disk_megabytes
-            .map(|megabytes| Disk::mount(&directory.path().join("disk"), megabytes));
-        let cluster = Cluster::prepared(disk, directory, None);
+        let home = if self.durable { Home::on_disk() } else { Home::quick() };
+        let disk =
+            self.disk_megabytes.map(|megabytes| Disk::mount(&home.path().join("disk"), megabytes));
+        let cluster = Cluster::prepared(disk, home, None);
         let data = cluster.data_directory();
         let with_owners = !cluster.disk.as_ref().is_some_and(Disk::is_mapped);
         copy(template(), &data, with_owners);
@@ -100,19 +102,6 @@ impl Setup {
         cluster.start();
         cluster
     }
-}
-
-/// A directory that the server's user may use, and whoever else runs the tests.
-pub(super) fn home() -> tempfile::TempDir {
-    let home = tempfile::Builder::new().prefix("postgres-").tempdir().unwrap();
-    own(home.path());
-    home
-}
-
-/// Gives a file to the user as whom the servers run.
-fn own(path: &Path) {
-    let theirs = fs::metadata(template()).unwrap();
-    chown(path, Some(theirs.uid()), Some(theirs.gid())).unwrap();
 }
 
 /// Writes a file that only the server may read.
