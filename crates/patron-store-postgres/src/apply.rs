@@ -146,7 +146,6 @@ static FIND_APPLIED: Statement = Statement::new(
 );
 
 /// The statements of this file, for those who look at all of them.
-#[cfg(test)]
 pub(crate) fn statements() -> Vec<&'static Statement> {
     let rows = [&CREATE, &UPDATE, &PUT_KEYS, &PUT_ENTRIES, &PUT_EVENTS, &PUT_TOKENS, &COUNT];
     let single = [&LOCK, &FIND_TAKEN, &FIND_APPLIED];

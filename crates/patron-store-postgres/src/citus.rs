@@ -22,11 +22,20 @@ pub(crate) const REFERENCE: [&str; 6] =
     ["installation", "management_epoch", "wrapped_key", "merchant", "merchant_setting", "api_key"];
 
 /// Every table that stays where it is, on the coordinator.
-#[cfg(test)]
 pub(crate) const LOCAL: [&str; 4] = ["migration", "counter", "job", "api_key_use"];
 
 static HAS_CITUS: Statement =
     Statement::new("SELECT 1::bigint FROM pg_extension WHERE extname = 'citus'", &[]);
+
+static IS_SPREAD: Statement = Statement::new(
+    "SELECT count(*) FROM pg_dist_partition WHERE logicalrelid = to_regclass($1)",
+    &[Kind::Text],
+);
+
+/// The statements of this file, for those who look at all of them.
+pub(crate) fn statements() -> Vec<&'static Statement> {
+    vec![&HAS_CITUS, &IS_SPREAD]
+}
 
 /// Whether the database is a cluster's coordinator, be its tables spread or not.
 pub(crate) async fn is_cluster(connection: &Connection) -> Result<bool, Failed> {
@@ -62,10 +71,6 @@ async fn spread(
     sql: String,
     what: &str,
 ) -> Result<String, OpenError> {
-    static IS_SPREAD: Statement = Statement::new(
-        "SELECT count(*) FROM pg_dist_partition WHERE logicalrelid = to_regclass($1)",
-        &[Kind::Text],
-    );
     let was_spread: i64 = database
         .ask_once(|held| async move {
             let rows = held.query(&IS_SPREAD, &[Value::Text(table)]).await?;

@@ -26,6 +26,18 @@ const BACKOFF_MAX: Duration = Duration::from_secs(1);
 /// For how long no more connections are asked for once the server has said that it has no more.
 const CONTENT_FOR: Duration = Duration::from_secs(5);
 
+/// For how long a connection keeps its plans: what was the best way into a small table is not the best into a
+/// large one.
+const PLANS_KEPT_FOR: Duration = Duration::from_secs(60);
+
+/// For how long while the table of customers is young.
+const YOUNG_PLANS_KEPT_FOR: Duration = Duration::from_secs(5);
+
+/// Whether the table of customers is so small, or so new, that each way into it looks as good to the planner as
+/// any other, though it may be large in a minute. On Citus the coordinator has none of it.
+const IS_YOUNG: &str = "SELECT to_regclass('pg_dist_partition') IS NULL \
+     AND coalesce(pg_relation_size(to_regclass('customer')), 0) < 1048576";
+
 /// One connection.
 pub(crate) struct Connection {
     client: Client,
@@ -33,6 +45,10 @@ pub(crate) struct Connection {
     /// How many warnings the server has sent. See [`Connection::commit`].
     warnings: Arc<AtomicU64>,
     is_spoilt: AtomicBool,
+    /// Whether each statement is planned anew each time it runs.
+    plans_anew: bool,
+    /// Set when the plans have been kept long enough.
+    plans_are_due: Arc<AtomicBool>,
     pooler: Pooler,
     limits: Limits,
     /// Where it counts customers. See the table `customer_count`.
@@ -55,6 +71,31 @@ impl Connection {
     /// Must not be used again.
     pub(crate) fn spoil(&self) {
         self.is_spoilt.store(true, Ordering::Relaxed);
+    }
+
+    /// Forgets all plans, and has statements planned each time they run for as long as the table of customers
+    /// is young: a plan that is made now would be kept when it has become large.
+    async fn plan_afresh(&mut self) -> Result<(), tokio_postgres::Error> {
+        match self.pooler {
+            // There statements are planned each time they run.
+            Pooler::Transaction => return Ok(()),
+            Pooler::None => {}
+        }
+        let is_young: bool = self.client.query_one(IS_YOUNG, &[]).await?.try_get(0)?;
+        if is_young != self.plans_anew {
+            let mode = if is_young { "force_custom_plan" } else { "auto" };
+            self.client.batch_execute(&format!("SET plan_cache_mode = {mode}")).await?;
+            self.plans_anew = is_young;
+        }
+        self.statements.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        let is_due = Arc::new(AtomicBool::new(false));
+        self.plans_are_due = Arc::clone(&is_due);
+        let kept_for = if is_young { YOUNG_PLANS_KEPT_FOR } else { PLANS_KEPT_FOR };
+        tokio::spawn(async move {
+            sleep(kept_for).await;
+            is_due.store(true, Ordering::Relaxed);
+        });
+        Ok(())
     }
 
     fn is_spoilt(&self) -> bool {
@@ -316,7 +357,16 @@ impl Manager for Maker {
         connection: &mut Connection,
         _: &Metrics,
     ) -> RecycleResult<Arc<ConnectError>> {
-        if connection.is_spoilt() { Err(RecycleError::message("spoilt")) } else { Ok(()) }
+        if connection.is_spoilt() {
+            return Err(RecycleError::message("spoilt"));
+        }
+        if !connection.plans_are_due.load(Ordering::Relaxed) {
+            return Ok(());
+        }
+        match timeout(self.limits.connect_time_max, connection.plan_afresh()).await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(_)) | Err(_) => Err(RecycleError::message("it does not answer")),
+        }
     }
 }
 
@@ -351,16 +401,24 @@ impl Maker {
                     }
                 }
             });
-            return Ok(Connection {
+            let mut connection = Connection {
                 client,
                 statements: Mutex::default(),
                 warnings,
                 is_spoilt: AtomicBool::new(false),
+                plans_anew: false,
+                // Until it has planned for the first time.
+                plans_are_due: Arc::default(),
                 pooler: self.target.pooler,
                 limits: self.limits,
                 slot: slot(&*self.gate.entropy),
                 driver,
-            });
+            };
+            match timeout(self.limits.connect_time_max, connection.plan_afresh()).await {
+                Ok(Ok(())) => return Ok(connection),
+                Ok(Err(error)) => last = ConnectError::Refused(reason(&error)),
+                Err(_) => last = ConnectError::TimedOut,
+            }
         }
         Err(last)
     }

@@ -24,7 +24,6 @@ static INVALID_INDEXES: Statement = Statement::new(
 );
 
 /// The statements of this file, for those who look at all of them.
-#[cfg(test)]
 pub(crate) fn statements() -> Vec<&'static Statement> {
     vec![&SETTINGS, &VERSION, &INVALID_INDEXES]
 }

@@ -18,7 +18,6 @@ static CLAIM: Statement = Statement::new(
 );
 
 /// The statements of this file, for those who look at all of them.
-#[cfg(test)]
 pub(crate) fn statements() -> Vec<&'static Statement> {
     vec![&CLAIM]
 }

@@ -105,7 +105,6 @@ static RECORD_USE: Statement = Statement::new(
 );
 
 /// The statements of this file, for those who look at all of them.
-#[cfg(test)]
 pub(crate) fn statements() -> Vec<&'static Statement> {
     vec![
         &FOUND,

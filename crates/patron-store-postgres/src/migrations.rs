@@ -57,6 +57,11 @@ static NOTE: Statement = Statement::new(
     &[Kind::Whole, Kind::Text, Kind::Bytes, Kind::Whole, Kind::Whole],
 );
 
+/// The statements of this file, for those who look at all of them.
+pub(crate) fn statements() -> Vec<&'static Statement> {
+    vec![&LOCK, &TABLES, &LIST, &IS_FOUNDED, &NOTE]
+}
+
 /// Which files were run, so that none runs twice, is skipped, or changes afterwards.
 const OWN_TABLE: &str = "CREATE TABLE IF NOT EXISTS migration (\
      number     bigint PRIMARY KEY, \

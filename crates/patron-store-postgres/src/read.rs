@@ -83,7 +83,6 @@ static LIST_WRAPPED_KEYS: Statement = Statement::new(
 );
 
 /// The statements of this file, for those who look at all of them.
-#[cfg(test)]
 pub(crate) fn statements() -> Vec<&'static Statement> {
     vec![
         &FIND_INSTALLATION,

@@ -41,7 +41,6 @@ static FIND_BY_NUMBER: Statement = Statement::new(
 );
 
 /// The statements of this file, for those who look at all of them.
-#[cfg(test)]
 pub(crate) fn statements() -> Vec<&'static Statement> {
     vec![&FIND_BY_ID, &FIND_BY_REFERENCE, &FIND_BY_NUMBER]
 }

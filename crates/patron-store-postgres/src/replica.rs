@@ -29,7 +29,6 @@ static HAS_COME_TO: Statement = Statement::new(
 );
 
 /// The statements of this file, for those who look at all of them.
-#[cfg(test)]
 pub(crate) fn statements() -> Vec<&'static Statement> {
     vec![&POSITION, &HAS_COME_TO]
 }

@@ -23,6 +23,17 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
+    /// Its name in SQL.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Whole => "bigint",
+            Self::Wholes => "bigint[]",
+            Self::Bytes => "bytea",
+            Self::BytesList => "bytea[]",
+            Self::Text => "text",
+        }
+    }
+
     pub(crate) const fn as_type(self) -> Type {
         match self {
             Self::Whole => Type::INT8,
@@ -87,7 +98,6 @@ impl RowsStatement {
     }
 
     /// All of its statements.
-    #[cfg(test)]
     pub(crate) fn all(&self) -> Vec<&Statement> {
         SIZES.iter().filter_map(|size| self.for_up_to(*size)).map(|(made, _)| made).collect()
     }

@@ -33,9 +33,8 @@ static CLEAR: Statement = Statement::new(
 );
 
 /// The statements of this file, for those who look at all of them.
-#[cfg(test)]
 pub(crate) fn statements() -> Vec<&'static Statement> {
-    vec![&SPEND, &CLEAR]
+    PUT_TOKENS.all().into_iter().chain([&SPEND, &CLEAR]).collect()
 }
 
 pub(crate) fn token_values(token: &TokenRecord) -> [Value<'_>; 6] {

@@ -36,7 +36,6 @@ static LIST_EVENTS: Statement = Statement::new(
 );
 
 /// The statements of this file, for those who look at all of them.
-#[cfg(test)]
 pub(crate) fn statements() -> Vec<&'static Statement> {
     vec![&LIST_KEPT, &FIND_WHOLE, &LIST_EVENTS]
 }

@@ -2,8 +2,10 @@
 
 #![expect(
     clippy::unwrap_used,
+    clippy::indexing_slicing,
     reason = "all of this is test code, functions outside of #[test] included"
 )]
 
 mod contract;
 mod ground;
+mod shapes;

@@ -1,0 +1,225 @@
+//! What Citus asks of every table and statement, on an ordinary server: Debian has no Citus.
+//!
+//! Whatever belongs to a customer is found by its merchant first: by every unique key, in every statement, and in
+//! every plan. Nothing has a shape that Citus refuses, or that it collects on its coordinator before it goes on
+//! (<https://docs.citusdata.com/en/stable/develop/reference_workarounds.html>).
+
+use std::collections::BTreeSet;
+
+use patron_store_postgres::{StatementText, statements, tables};
+use patron_testkit::postgres::{Cluster, Setup};
+
+use crate::ground::{open, settings};
+
+fn distributed() -> &'static [&'static str] {
+    tables()[0]
+}
+
+/// A server with the store's tables.
+fn with_tables() -> Cluster {
+    let cluster = Cluster::new();
+    drop(open(&settings(&cluster.url())));
+    cluster
+}
+
+fn words(text: &str) -> Vec<String> {
+    let is_part = |c: char| c.is_alphanumeric() || c == '_' || c == '$' || c == '.';
+    text.split(|c| !is_part(c)).filter(|word| !word.is_empty()).map(str::to_lowercase).collect()
+}
+
+/// The tables that a statement names, in the order in which it does.
+fn tables_in(sql: &str) -> Vec<String> {
+    let words = words(sql);
+    let all: BTreeSet<&str> = tables().into_iter().flatten().copied().collect();
+    let pairs = words.windows(2).filter(|pair| {
+        ["from", "join", "into", "update"].contains(&pair[0].as_str())
+            && all.contains(pair[1].as_str())
+    });
+    pairs.map(|pair| pair[1].clone()).collect()
+}
+
+fn is_distributed(statement: &StatementText) -> bool {
+    tables_in(statement.sql).iter().any(|table| distributed().contains(&table.as_str()))
+}
+
+#[test]
+fn it_is_decided_of_every_table_where_it_goes() {
+    let cluster = with_tables();
+    let there = cluster.psql("SELECT relname FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace");
+    let there: BTreeSet<&str> = there.lines().collect();
+    let decided: Vec<&str> = tables().into_iter().flatten().copied().collect();
+    assert_eq!(decided.iter().copied().collect::<BTreeSet<_>>(), there);
+    assert_eq!(decided.len(), there.len(), "a table goes to two places: {decided:?}");
+}
+
+#[test]
+fn every_key_of_what_is_distributed_begins_with_the_merchant() {
+    let cluster = with_tables();
+    for table in distributed() {
+        let first_columns = cluster.psql(&format!(
+            "SELECT i.indexrelid::regclass, a.attname FROM pg_index AS i JOIN pg_attribute AS a \
+             ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0] WHERE i.indrelid = '{table}'::regclass"
+        ));
+        assert!(!first_columns.is_empty(), "{table} has no key");
+        for line in first_columns.lines() {
+            assert!(line.ends_with("|merchant"), "{table}: {line}");
+        }
+        let expressions = cluster.psql(&format!(
+            "SELECT count(*) FROM pg_index WHERE indrelid = '{table}'::regclass AND indexprs IS NOT NULL"
+        ));
+        assert_eq!(expressions, "0", "{table}");
+    }
+}
+
+#[test]
+fn nothing_leads_from_what_is_distributed_to_elsewhere() {
+    let cluster = with_tables();
+    let count = |sql: &str| assert_eq!(cluster.psql(sql), "0", "{sql}");
+    count("SELECT count(*) FROM pg_constraint WHERE contype = 'f'");
+    count("SELECT count(*) FROM pg_trigger");
+    count(
+        "SELECT count(*) FROM pg_class WHERE relkind = 'S' AND relnamespace = 'public'::regnamespace",
+    );
+    count(
+        "SELECT count(*) FROM pg_attrdef AS d JOIN pg_class AS c ON c.oid = d.adrelid \
+           WHERE c.relnamespace = 'public'::regnamespace",
+    );
+}
+
+#[test]
+fn every_statement_on_what_is_distributed_names_one_merchant() {
+    let mut seen = 0;
+    for statement in statements().iter().filter(|statement| is_distributed(statement)) {
+        let sql = statement.sql;
+        seen += 1;
+        let named = tables_in(sql);
+        assert!(
+            named.iter().all(|table| distributed().contains(&table.as_str())),
+            "it joins what is distributed with what is not: {sql}"
+        );
+        if sql.starts_with("INSERT") {
+            let columns = sql.split('(').nth(1).unwrap();
+            assert!(columns.starts_with("merchant,"), "{sql}");
+            assert!(sql.contains(" VALUES ($1, "), "{sql}");
+            assert_eq!(named.len(), 1, "it reads what it writes from another table: {sql}");
+            continue;
+        }
+        // Every table that is read or changed is held to the one merchant, by itself or by the one it is joined to.
+        let held =
+            sql.matches("merchant = $1").count() + sql.matches("k.merchant = c.merchant").count();
+        assert!(
+            held >= named.len(),
+            "{held} of {} tables are held to the merchant: {sql}",
+            named.len()
+        );
+        assert!(!sql.contains("merchant IN") && !sql.contains("merchant = ANY"), "{sql}");
+    }
+    assert!(seen > 20, "only {seen} statements were looked at");
+}
+
+#[test]
+fn no_statement_has_a_shape_that_citus_refuses_or_collects() {
+    for statement in statements() {
+        let sql = statement.sql;
+        let upper = sql.to_uppercase();
+        let words = words(&upper);
+        let has = |word: &str| words.iter().any(|found| found == &word.to_lowercase());
+        for refused in [
+            "UNNEST",
+            "GENERATE_SERIES",
+            "WITH",
+            "LATERAL",
+            "OVER",
+            "NEXTVAL",
+            "LOCKED",
+            "MERGE",
+            "CUBE",
+            "ROLLUP",
+            "TABLESAMPLE",
+            "RANDOM",
+            "SAVEPOINT",
+            "TEMP",
+            "LISTEN",
+            "NOTIFY",
+        ] {
+            assert!(!has(refused), "{refused}: {sql}");
+        }
+        if !is_distributed(&statement) {
+            continue;
+        }
+        assert!(!(sql.starts_with("INSERT") && has("SELECT")), "it is collected: {sql}");
+        // What each server would answer differently must not be in what is written.
+        for volatile in ["NOW", "CLOCK_TIMESTAMP", "CURRENT_TIMESTAMP"] {
+            assert!(!has(volatile), "{volatile}: {sql}");
+        }
+        if has("CONFLICT") && upper.contains("DO UPDATE") {
+            assert!(upper.contains("ON CONFLICT (MERCHANT,"), "{sql}");
+        }
+    }
+}
+
+/// One merchant's customers, as many as make a table that is not young any more, and nobody has counted them.
+const FILL: &str = "\
+    INSERT INTO customer SELECT 1, n, 1, n, n, NULL, 0, 0, 1, decode(md5('i' || n), 'hex'), \
+        decode(md5('r' || n), 'hex'), decode(md5('e' || n), 'hex'), decode(md5('p' || n), 'hex'), \
+        decode(md5('s' || n), 'hex'), decode(md5('n' || n), 'hex'), decode(repeat(md5('h' || n), 2), 'hex'), \
+        1, decode(repeat(md5('x' || n), 25), 'hex'), 1 FROM generate_series(1, 1500) AS n; \
+    INSERT INTO customer_key SELECT 1, n, 1, 1, decode(repeat(md5('x' || n), 4), 'hex') \
+        FROM generate_series(1, 1500) AS n; \
+    INSERT INTO history SELECT 1, n, 1, 1, '', n, 1, decode(repeat(md5('x' || n), 10), 'hex'), \
+        decode(repeat(md5('d' || n), 2), 'hex'), decode(repeat(md5('h' || n), 2), 'hex'), \
+        decode(md5('c' || n), 'hex'), 1, 1 FROM generate_series(1, 1500) AS n; \
+    INSERT INTO outbox SELECT 1, n, 1, 1, n FROM generate_series(1, 1500) AS n; \
+    INSERT INTO client_token SELECT 1, decode(repeat(md5('t' || n), 2), 'hex'), n, n, n, 1 \
+        FROM generate_series(1, 1500) AS n";
+
+/// The statements that walk over a merchant's customers, and those whose every row is the merchant's own.
+fn walks(line: &str) -> bool {
+    line.contains("customer_list") || line.contains("customer_count")
+}
+
+/// With plans that are made once for all parameters, as they are for prepared statements, by a planner that
+/// knows nothing but how large the tables are.
+#[test]
+fn every_plan_goes_straight_to_what_it_looks_for() {
+    let cluster = Setup::new().with("autovacuum", "off").start();
+    drop(open(&settings(&cluster.url())));
+    cluster.psql(FILL);
+    let mut looked_at = 0;
+    for statement in statements().iter().filter(|statement| is_distributed(statement)) {
+        let nothing = vec!["NULL"; statement.types.len()].join(", ");
+        let plan = cluster.psql(&format!(
+            "SET enable_seqscan = off; SET plan_cache_mode = force_generic_plan; \
+             PREPARE one ({}) AS {}; EXPLAIN EXECUTE one ({nothing})",
+            statement.types.join(", "),
+            statement.sql
+        ));
+        assert!(!plan.contains("Seq Scan"), "{}\n{plan}", statement.sql);
+        let lines: Vec<&str> = plan.lines().collect();
+        for (at, line) in lines.iter().enumerate() {
+            let is_scan = line.contains("Index Scan") || line.contains("Index Only Scan");
+            if is_scan {
+                looked_at += 1;
+                let condition = lines[at + 1];
+                assert!(condition.contains("(merchant ="), "{}\n{plan}", statement.sql);
+                // By the merchant and something more, or it would look through all that the merchant has.
+                assert!(walks(line) || condition.contains(" AND "), "{}\n{plan}", statement.sql);
+            }
+        }
+    }
+    assert!(looked_at > 20, "only {looked_at} scans were looked at");
+}
+
+/// What reads no customers may stay: it is short, and every server has it.
+#[test]
+fn every_other_statement_can_be_prepared() {
+    let cluster = with_tables();
+    // Citus' own table, as far as it is asked for.
+    cluster.psql("CREATE TABLE pg_dist_partition (logicalrelid regclass)");
+    for statement in statements().iter().filter(|statement| !is_distributed(statement)) {
+        let types = statement.types.join(", ");
+        let types = if types.is_empty() { types } else { format!("({types})") };
+        let sql = format!("PREPARE one {types} AS {}", statement.sql);
+        cluster.psql(&sql);
+    }
+}
