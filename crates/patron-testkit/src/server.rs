@@ -6,18 +6,23 @@
     reason = "a test whose program does not start must fail where it notices"
 )]
 
-use std::io::{BufRead, BufReader, Read};
+mod captured;
+mod outcome;
+mod store;
+
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::thread::JoinHandle;
+use std::sync::Arc;
 
-use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::exact_json;
+use crate::postgres::Cluster;
+use crate::server::captured::Captured;
+use crate::server::store::Store;
 use crate::wait::soon;
+
+pub use crate::server::outcome::Outcome;
 
 /// The API key of the merchant `testaccount` in servers that are started with one.
 pub const SANDBOX_KEY: &str = "0F1E2D3C4B5A69788796A5B4C3D2E1F0";
@@ -32,6 +37,7 @@ pub struct Launch {
     wrapper: Vec<String>,
     directory: Arc<TempDir>,
     data: PathBuf,
+    store: Store,
     listen: String,
     sandbox_key: Option<String>,
     arguments: Vec<String>,
@@ -39,7 +45,8 @@ pub struct Launch {
 }
 
 impl Launch {
-    /// A sandbox with an empty data directory of its own, the key [`SANDBOX_KEY`], and a free port.
+    /// A sandbox with an empty data directory of its own, the key [`SANDBOX_KEY`], and a free port. Where
+    /// `PATRON_TEST_STORE` is `postgres`, it has a PostgreSQL server of its own as well.
     ///
     /// # Panics
     /// When no temporary directory can be made.
@@ -49,6 +56,7 @@ impl Launch {
             program: program.into(),
             wrapper: Vec::new(),
             data: directory.path().join("data"),
+            store: Store::of_this_run(),
             directory: Arc::new(directory),
             listen: "127.0.0.1:0".to_owned(),
             sandbox_key: Some(SANDBOX_KEY.to_owned()),
@@ -85,6 +93,28 @@ impl Launch {
         self
     }
 
+    /// With its customers in this database.
+    #[must_use]
+    pub fn on(mut self, database_url: impl Into<String>) -> Self {
+        self.store = Store::Given(database_url.into());
+        self
+    }
+
+    /// With the embedded store, whatever this run of the tests is about: for stories about its file.
+    #[must_use]
+    pub fn on_sqlite(mut self) -> Self {
+        self.store = Store::Embedded;
+        self
+    }
+
+    /// The PostgreSQL server that it has of its own, if it has one.
+    ///
+    /// # Panics
+    /// When the server does not start.
+    pub fn cluster(&self) -> Option<&Cluster> {
+        self.store.cluster()
+    }
+
     /// Listening elsewhere.
     #[must_use]
     pub fn listening_on(mut self, address: impl Into<String>) -> Self {
@@ -118,7 +148,36 @@ impl Launch {
             command.args(["--sandbox-api-key", key]);
         }
         command.args(&self.arguments);
+        let said: Vec<&str> = self.arguments.iter().map(String::as_str).collect();
+        self.name_database(&mut command, &said);
         command
+    }
+
+    /// Says where the database is, unless this was said, or there is none. Whoever has one names the mode:
+    /// the one that the server was given, or else a sandbox.
+    fn name_database(&self, command: &mut Command, said: &[&str]) {
+        let is_said = |flag: &str, variable: &str| {
+            said.iter().any(|word| is_flag(word, flag))
+                || self.variables.iter().any(|(name, _)| name == variable)
+        };
+        if is_said("--database-url", "PATRON_DATABASE_URL") {
+            return;
+        }
+        if let Some(url) = self.given("--database-url").or_else(|| self.store.url()) {
+            command.args(["--database-url", &url]);
+            if !is_said("--mode", "PATRON_MODE") {
+                command.arg("--mode").arg(self.given("--mode").unwrap_or("sandbox".to_owned()));
+            }
+        }
+    }
+
+    /// The value of one of the server's flags.
+    fn given(&self, flag: &str) -> Option<String> {
+        let mut words = self.arguments.iter().skip_while(|word| !is_flag(word, flag));
+        match words.next()?.split_once('=') {
+            Some((_, value)) => Some(value.to_owned()),
+            None => words.next().cloned(),
+        }
     }
 
     /// The program without arguments, in the directory beside its data, in a clean environment.
@@ -207,8 +266,14 @@ impl Launch {
     pub fn manage(&self, arguments: &[&str]) -> Outcome {
         let mut command = self.command();
         command.args(arguments).arg("--data").arg(self.data());
+        self.name_database(&mut command, arguments);
         Outcome::of(&mut command)
     }
+}
+
+/// Whether a word of a command line is this flag, with its value or before it.
+fn is_flag(word: &str, flag: &str) -> bool {
+    word.strip_prefix(flag).is_some_and(|rest| rest.is_empty() || rest.starts_with('='))
 }
 
 /// The address in the line that says that the server is ready.
@@ -350,99 +415,5 @@ impl Drop for Server {
         // It may have ended already.
         let _ = self.process.kill();
         let _ = self.process.wait();
-    }
-}
-
-/// How a command ended, and what it said.
-#[derive(Debug)]
-pub struct Outcome {
-    /// How it ended.
-    pub status: ExitStatus,
-    /// What it said on stdout.
-    pub stdout: String,
-    /// What it said on stderr.
-    pub stderr: String,
-}
-
-impl Outcome {
-    /// Runs a command to its end.
-    ///
-    /// # Panics
-    /// When it cannot be run, or says something that is not text.
-    pub fn of(command: &mut Command) -> Self {
-        let output = match command.output() {
-            Ok(output) => output,
-            Err(error) => panic!("{command:?}: {error}"),
-        };
-        Self {
-            status: output.status,
-            stdout: String::from_utf8(output.stdout).unwrap(),
-            stderr: String::from_utf8(output.stderr).unwrap(),
-        }
-    }
-
-    /// What it said on stdout.
-    ///
-    /// # Panics
-    /// When it failed.
-    #[track_caller]
-    pub fn ok(&self) -> &str {
-        assert!(self.status.success(), "{self:?}");
-        &self.stdout
-    }
-
-    /// The JSON that it said on stdout.
-    ///
-    /// # Panics
-    /// When it failed, or said something else.
-    #[track_caller]
-    pub fn json(&self) -> Value {
-        exact_json::parse(self.ok().as_bytes()).unwrap()
-    }
-
-    /// What it said on stderr.
-    ///
-    /// # Panics
-    /// When it did not fail, or ended by a signal.
-    #[track_caller]
-    pub fn refused(&self) -> &str {
-        let code = self.status.code();
-        assert!(code.is_some_and(|code| code != 0), "{self:?}");
-        &self.stderr
-    }
-}
-
-/// What a stream has carried so far, read by a thread so that the program never waits for the test.
-#[derive(Debug)]
-struct Captured {
-    text: Arc<Mutex<String>>,
-    reader: Option<JoinHandle<()>>,
-}
-
-impl Captured {
-    fn of(stream: impl Read + Send + 'static) -> Self {
-        let text = Arc::new(Mutex::new(String::new()));
-        let shared = Arc::clone(&text);
-        let reader = std::thread::spawn(move || {
-            let mut lines = BufReader::new(stream);
-            let mut line = Vec::new();
-            while lines.read_until(b'\n', &mut line).unwrap_or(0) > 0 {
-                let mut text = shared.lock().unwrap_or_else(PoisonError::into_inner);
-                text.push_str(&String::from_utf8_lossy(&line));
-                line.clear();
-            }
-        });
-        Self { text, reader: Some(reader) }
-    }
-
-    fn text(&self) -> MutexGuard<'_, String> {
-        self.text.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Waits until the stream has ended.
-    fn finish(&mut self) {
-        if let Some(reader) = self.reader.take() {
-            reader.join().unwrap();
-        }
     }
 }

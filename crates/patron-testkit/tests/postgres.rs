@@ -9,6 +9,7 @@ use std::fs;
 use std::path::Path;
 
 use patron_testkit::postgres::{Cluster, Pgbouncer, Setup, USER, psql};
+use patron_testkit::server::{Launch, Outcome};
 use patron_testkit::wait::{SOON, soon, timed};
 
 /// A table with a row.
@@ -217,4 +218,33 @@ fn many_start_at_once() {
         assert_eq!(cluster.psql(&format!("select current_database() = '{USER}'")), "t");
     }
     assert!(took < SOON, "{took:?}");
+}
+
+#[test]
+fn a_program_is_told_of_its_database_and_of_its_mode() {
+    let url = "postgres://patron@nowhere/patron";
+    // A program that says what it was told.
+    let launch = Launch::new("echo").without_key().on(url);
+    let said = |launch: &Launch, words: &[&str]| {
+        let start = format!("serve --listen 127.0.0.1:0 --data {}", launch.data().display());
+        let served = Outcome::of(&mut launch.serve()).ok().replace(&start, "").trim().to_owned();
+        let data = format!(" --data {}", launch.data().display());
+        (served, launch.manage(words).ok().replace(&data, "").trim().to_owned())
+    };
+    let flags = format!("--database-url {url} --mode");
+    let list = ["key", "list"];
+    let sandbox = (format!("{flags} sandbox"), format!("key list {flags} sandbox"));
+    assert_eq!(said(&launch, &list), sandbox);
+    let production = launch.clone().with("--mode").with("production");
+    let both = format!("--mode production --database-url {url}");
+    assert_eq!(said(&production, &list), (both, format!("key list {flags} production")));
+    let words = ["key", "list", "--mode=production"];
+    let told = format!("key list --mode=production --database-url {url}");
+    assert_eq!(said(&launch, &words).1, told);
+    let by_variable = launch.clone().with_variable("PATRON_MODE", "production");
+    assert_eq!(said(&by_variable, &list).1, format!("key list --database-url {url}"));
+    let elsewhere = launch.clone().with("--database-url=elsewhere");
+    let told = "key list --database-url elsewhere --mode sandbox";
+    assert_eq!(said(&elsewhere, &list), ("--database-url=elsewhere".to_owned(), told.to_owned()));
+    assert_eq!(said(&launch.on_sqlite().with("--quiet"), &list).1, "key list");
 }

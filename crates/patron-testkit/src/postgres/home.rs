@@ -76,3 +76,25 @@ fn sweep(parent: &Path) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_directories_of_the_dead_are_removed_and_no_others() {
+        let parent = tempfile::tempdir().unwrap();
+        let living = Home::below(parent.path());
+        let dead = parent.path().join("patron-postgres-dead");
+        let born = parent.path().join("patron-postgres-born");
+        let strange = parent.path().join("strange");
+        for directory in [&dead, &born, &strange] {
+            fs::create_dir(directory).unwrap();
+        }
+        for directory in [&dead, &strange] {
+            fs::write(directory.join("lock"), "").unwrap();
+        }
+        sweep(parent.path());
+        assert!(!dead.exists() && living.path().exists() && born.exists() && strange.exists());
+    }
+}
