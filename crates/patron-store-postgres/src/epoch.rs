@@ -1,7 +1,7 @@
 //! What this process knows of the management epoch: asked for all the time, and trusted for a second.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use patron::clock::MonotonicClock;
@@ -20,6 +20,9 @@ const ASKED_EVERY: Duration = Duration::from_millis(300);
 
 /// For how long an answer is believed. It counts from before the question was sent.
 const TRUSTED_FOR: Duration = Duration::from_secs(1);
+
+/// How long an answer may take: less than it would be believed.
+pub(crate) const ANSWER_TIME_MAX: Duration = Duration::from_millis(900);
 
 static ASK: Statement = Statement::new(
     "SELECT e.epoch, (SELECT coalesce(max(works_from), 0) FROM migration)::bigint, \
@@ -60,6 +63,8 @@ struct Inner {
 struct Last {
     epoch: Option<i64>,
     asked: Duration,
+    /// When a question was sent that was not answered, and why.
+    unanswered: Option<(Duration, Arc<StoreError>)>,
 }
 
 impl Epochs {
@@ -90,27 +95,51 @@ impl Epochs {
     pub(crate) async fn ask(&self) -> Result<u64, StoreError> {
         let began = self.0.clock.elapsed();
         let _asking = self.0.asking.lock().await;
-        let is_answered = {
-            let last = self.0.last.lock().unwrap_or_else(PoisonError::into_inner);
-            last.epoch.is_some() && last.asked >= began
-        };
-        if is_answered && let Ok(own) = self.current() {
-            return Ok(own);
+        if let Some(answer) = self.answered_since(began) {
+            return answer;
         }
         let asked = self.0.clock.elapsed();
-        let said =
-            timeout(TRUSTED_FOR, self.0.database.ask(|held| async move { ask(&held).await }));
+        match self.ask_now().await {
+            Ok(said) => {
+                self.note(said.epoch, asked);
+                Ok(self.0.own.load(Ordering::Acquire))
+            }
+            Err(error) => {
+                let error = Arc::new(error);
+                self.last().unanswered = Some((asked, Arc::clone(&error)));
+                Err(NotAnswering::Shared(error).into())
+            }
+        }
+    }
+
+    /// What came of a question that somebody else has sent since `began`.
+    fn answered_since(&self, began: Duration) -> Option<Result<u64, StoreError>> {
+        let last = self.last();
+        if last.epoch.is_some() && last.asked >= began {
+            return Some(Ok(self.0.own.load(Ordering::Acquire)));
+        }
+        let (asked, error) = last.unanswered.as_ref()?;
+        (*asked >= began).then(|| Err(NotAnswering::Shared(Arc::clone(error)).into()))
+    }
+
+    async fn ask_now(&self) -> Result<Said, StoreError> {
+        let said = self.0.database.ask(|held| async move { ask(&held).await });
+        let said = timeout(TRUSTED_FOR, said);
         let said = said.await.unwrap_or_else(|_| Err(NotAnswering::TimedOut.into()))?;
         if said.works_from > OWN_SCHEMA {
             return Err(NotAnswering::SchemaTooNew.into());
         }
-        self.note(said.epoch, asked);
-        Ok(self.0.own.load(Ordering::Acquire))
+        Ok(said)
+    }
+
+    /// A panic while the lock was held cannot leave it half-written.
+    fn last(&self) -> MutexGuard<'_, Last> {
+        self.0.last.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Takes in what was learned by a question or a change that was sent at `asked`.
     pub(crate) fn note(&self, epoch: i64, asked: Duration) {
-        let mut last = self.0.last.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut last = self.last();
         // After a gap anything may have been: a database that was restored counts from somewhere else.
         let was_cut_off = asked.saturating_sub(last.asked) > TRUSTED_FOR;
         if last.epoch != Some(epoch) || was_cut_off {

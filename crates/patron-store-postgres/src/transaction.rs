@@ -35,7 +35,7 @@ pub(crate) struct Database {
 impl Database {
     /// The same, for what takes as long as it takes.
     pub(crate) fn patient(&self) -> Self {
-        let limits = Limits { statement_time_max: LONG, ..self.limits };
+        let limits = Limits { answer_time_max: LONG, ..self.limits };
         Self { connections: self.connections.clone(), limits }
     }
 
@@ -63,7 +63,7 @@ impl Database {
         F: Future<Output = Result<T, Failed>>,
     {
         let held = Arc::new(self.connections.lend().await?);
-        let asked = timeout(self.limits.answer_time_max(), question(Arc::clone(&held))).await;
+        let asked = timeout(self.limits.answer_time_max, question(Arc::clone(&held))).await;
         let answer = asked.unwrap_or(Err(Failed::TimedOut));
         if let Err(failed) = &answer
             && failed.spoils_connection()
@@ -108,7 +108,7 @@ impl Database {
             held.commit().await?;
             Ok(done)
         };
-        let outcome = timeout(self.limits.answer_time_max(), attempt).await;
+        let outcome = timeout(self.limits.answer_time_max, attempt).await;
         let outcome = outcome.unwrap_or_else(|_| Err(timed_out(&is_sent)));
         held.settle(&outcome).await;
         outcome
