@@ -138,9 +138,9 @@ impl PostgresStore {
             entropy,
             on_group,
         });
+        runtime.handle().spawn(epochs.clone().keep_asking());
         let first = epochs.clone();
         runtime.run(async move { first.ask().await }).await.map_err(Failed::from)?;
-        runtime.handle().spawn(epochs.clone().keep_asking());
         let reads = Reads::new(database.clone(), lanes_max);
         Ok(Self { database, reads, writer, epochs, replica, runtime })
     }
