@@ -31,9 +31,8 @@ pub(crate) struct Processes {
 /// An installation whose database this is, not yet started.
 pub(crate) fn launch_on(url: &str) -> Launch {
     launch()
-        .with_variable("PATRON_MODE", "sandbox")
+        .on(url)
         .with_variable("PATRON_ROOT_KEY", ROOT_KEY)
-        .with_variable("PATRON_DATABASE_URL", url)
         .with_variable("PATRON_JOB_LEASE_MS", "300")
         .with_variable("PATRON_WORKERS", "2")
 }

@@ -156,7 +156,7 @@ fn a_process_that_is_cut_off_trusts_nobody_until_it_is_back() {
             return launch;
         }
         let proxy = proxy.get_or_init(|| Proxy::before(cluster.port()));
-        launch.with_variable("PATRON_DATABASE_URL", named(&proxy.url(&cluster.url()), number))
+        launch.on(named(&proxy.url(&cluster.url()), number))
     });
     let proxy = proxy.get().unwrap();
     for _ in 0..2 {
