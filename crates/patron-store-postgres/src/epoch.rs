@@ -1,28 +1,26 @@
 //! What this process knows of the management epoch: asked for all the time, and trusted for a second.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use patron::clock::MonotonicClock;
 use patron::store::StoreError;
-use tokio::time::{sleep, timeout};
+use tokio::sync::{Notify, watch};
+use tokio::time::timeout;
 
 use crate::connections::Connection;
 use crate::errors::{Failed, NotAnswering};
 use crate::migrations::OWN_SCHEMA;
 use crate::rows::Columns;
 use crate::sql::Statement;
-use crate::transaction::Database;
+use crate::transaction::{Database, Held};
 
 /// How often the database is asked.
 const ASKED_EVERY: Duration = Duration::from_millis(300);
 
 /// For how long an answer is believed. It counts from before the question was sent.
 const TRUSTED_FOR: Duration = Duration::from_secs(1);
-
-/// How long an answer may take: less than it would be believed.
-pub(crate) const ANSWER_TIME_MAX: Duration = Duration::from_millis(900);
 
 static ASK: Statement = Statement::new(
     "SELECT e.epoch, (SELECT coalesce(max(works_from), 0) FROM migration)::bigint, \
@@ -56,15 +54,25 @@ struct Inner {
     /// Until when it is trusted, in milliseconds of the clock.
     trusted_until_ms: AtomicU64,
     last: Mutex<Last>,
-    asking: tokio::sync::Mutex<()>,
+    /// How many questions were sent.
+    sent: AtomicU64,
+    /// Somebody waits for the next answer.
+    wanted: Notify,
+    heard: watch::Sender<Heard>,
+}
+
+/// What came of the last question.
+#[derive(Clone, Default)]
+struct Heard {
+    /// The number of the question.
+    number: u64,
+    failure: Option<Arc<StoreError>>,
 }
 
 #[derive(Default)]
 struct Last {
     epoch: Option<i64>,
     asked: Duration,
-    /// When a question was sent that was not answered, and why.
-    unanswered: Option<(Duration, Arc<StoreError>)>,
 }
 
 impl Epochs {
@@ -75,7 +83,9 @@ impl Epochs {
             own: AtomicU64::new(0),
             trusted_until_ms: AtomicU64::new(0),
             last: Mutex::default(),
-            asking: tokio::sync::Mutex::default(),
+            sent: AtomicU64::new(0),
+            wanted: Notify::new(),
+            heard: watch::Sender::default(),
         }))
     }
 
@@ -91,55 +101,30 @@ impl Epochs {
         }
     }
 
-    /// The epoch as the database knows it now. Those who ask at the same time share an answer.
+    /// The epoch as the database knows it now. Those who ask at the same time share an answer, and hear at the same
+    /// time that there is none: nobody waits for longer than what he would hear is good for.
     pub(crate) async fn ask(&self) -> Result<u64, StoreError> {
-        let began = self.0.clock.elapsed();
-        let _asking = self.0.asking.lock().await;
-        if let Some(answer) = self.answered_since(began) {
-            return answer;
-        }
-        let asked = self.0.clock.elapsed();
-        match self.ask_now().await {
-            Ok(said) => {
-                self.note(said.epoch, asked);
-                Ok(self.0.own.load(Ordering::Acquire))
+        let mut heard = self.0.heard.subscribe();
+        let sent_before = self.0.sent.load(Ordering::Acquire);
+        self.0.wanted.notify_one();
+        let answered = async {
+            while heard.changed().await.is_ok() {
+                let Heard { number, failure } = heard.borrow_and_update().clone();
+                match failure {
+                    // What could not be answered while we wait cannot be, whoever asked first.
+                    Some(failure) => return Err(NotAnswering::Shared(failure).into()),
+                    None if number > sent_before => return self.current(),
+                    None => {}
+                }
             }
-            Err(error) => {
-                let error = Arc::new(error);
-                self.last().unanswered = Some((asked, Arc::clone(&error)));
-                Err(NotAnswering::Shared(error).into())
-            }
-        }
-    }
-
-    /// What came of a question that somebody else has sent since `began`.
-    fn answered_since(&self, began: Duration) -> Option<Result<u64, StoreError>> {
-        let last = self.last();
-        if last.epoch.is_some() && last.asked >= began {
-            return Some(Ok(self.0.own.load(Ordering::Acquire)));
-        }
-        let (asked, error) = last.unanswered.as_ref()?;
-        (*asked >= began).then(|| Err(NotAnswering::Shared(Arc::clone(error)).into()))
-    }
-
-    async fn ask_now(&self) -> Result<Said, StoreError> {
-        let said = self.0.database.ask(|held| async move { ask(&held).await });
-        let said = timeout(TRUSTED_FOR, said);
-        let said = said.await.unwrap_or_else(|_| Err(NotAnswering::TimedOut.into()))?;
-        if said.works_from > OWN_SCHEMA {
-            return Err(NotAnswering::SchemaTooNew.into());
-        }
-        Ok(said)
-    }
-
-    /// A panic while the lock was held cannot leave it half-written.
-    fn last(&self) -> MutexGuard<'_, Last> {
-        self.0.last.lock().unwrap_or_else(PoisonError::into_inner)
+            Err(NotAnswering::Closed.into())
+        };
+        timeout(TRUSTED_FOR, answered).await.unwrap_or_else(|_| Err(NotAnswering::TimedOut.into()))
     }
 
     /// Takes in what was learned by a question or a change that was sent at `asked`.
     pub(crate) fn note(&self, epoch: i64, asked: Duration) {
-        let mut last = self.last();
+        let mut last = self.0.last.lock().unwrap_or_else(PoisonError::into_inner);
         // After a gap anything may have been: a database that was restored counts from somewhere else.
         let was_cut_off = asked.saturating_sub(last.asked) > TRUSTED_FOR;
         if last.epoch != Some(epoch) || was_cut_off {
@@ -156,13 +141,27 @@ impl Epochs {
         self.0.clock.elapsed()
     }
 
-    /// Asks for as long as it is polled.
+    /// Asks for as long as it is polled: now and then, and at once when somebody waits.
     pub(crate) async fn keep_asking(self) {
         loop {
-            // Whoever needs to know while the database is away asks himself, and hears why.
-            let _ = self.ask().await;
-            sleep(ASKED_EVERY).await;
+            let number = self.0.sent.fetch_add(1, Ordering::AcqRel).saturating_add(1);
+            let failure = self.ask_database().await.err().map(Arc::new);
+            self.0.heard.send_replace(Heard { number, failure });
+            // That nobody waits is no reason not to ask.
+            let _ = timeout(ASKED_EVERY, self.0.wanted.notified()).await;
         }
+    }
+
+    async fn ask_database(&self) -> Result<(), StoreError> {
+        let asked = self.now();
+        let question = |held: Held| async move { ask(&held).await };
+        // A connection that says nothing is given up, so that the next question finds a way that works.
+        let said = self.0.database.ask_within(TRUSTED_FOR, question).await?;
+        if said.works_from > OWN_SCHEMA {
+            return Err(NotAnswering::SchemaTooNew.into());
+        }
+        self.note(said.epoch, asked);
+        Ok(())
     }
 }
 

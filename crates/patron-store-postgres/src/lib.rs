@@ -114,8 +114,7 @@ impl PostgresStore {
         let runtime = Runtime::start().map_err(OpenError::Thread)?;
         let limits = settings.limits();
         // One connection is kept for what must not wait for others.
-        let aside =
-            Limits { connections_max: 1, answer_time_max: epoch::ANSWER_TIME_MAX, ..limits };
+        let aside = Limits { connections_max: 1, ..limits };
         let others = limits.connections_max.saturating_sub(1).max(1);
         let limits = Limits { connections_max: others, ..limits };
         let database = connect(settings.primary()?, limits, &entropy)?;
@@ -139,12 +138,12 @@ impl PostgresStore {
             entropy,
             on_group,
         });
+        runtime.handle().spawn(epochs.clone().keep_asking());
         let first = epochs.clone();
         on(&runtime, async move {
             first.ask().await.map_err(|error| OpenError::Away(errors::chain(&error)))
         })
         .await?;
-        runtime.handle().spawn(epochs.clone().keep_asking());
         let reads = Reads::new(database.clone(), lanes_max);
         Ok(Self { database, reads, writer, epochs, replica, runtime })
     }

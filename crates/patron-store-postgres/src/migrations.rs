@@ -40,9 +40,14 @@ const LOCK_NUMBER: i64 = 0x7061_7472_6f6e;
 static LOCK: Statement =
     Statement::new("SELECT 1::bigint FROM pg_advisory_xact_lock($1)", &[Kind::Whole]);
 
+/// Reads the catalogue as any other table: `to_regclass` would answer from what its session remembers, and whoever
+/// has waited for another's migration would not see what that has made.
 static TABLES: Statement = Statement::new(
-    "SELECT (to_regclass('migration') IS NOT NULL)::int::bigint, \
-     (to_regclass('customer') IS NOT NULL OR to_regclass('merchant') IS NOT NULL)::int::bigint",
+    "SELECT count(*) FILTER (WHERE c.relname = 'migration'), \
+     count(*) FILTER (WHERE c.relname <> 'migration') \
+     FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace \
+     WHERE n.nspname = ANY (current_schemas(false)) \
+     AND c.relname IN ('migration', 'customer', 'merchant')",
     &[],
 );
 

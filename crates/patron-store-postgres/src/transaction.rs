@@ -44,9 +44,21 @@ impl Database {
     where
         F: Future<Output = Result<T, Failed>>,
     {
+        self.ask_within(self.limits.answer_time_max, question).await
+    }
+
+    /// The same, when each connection is given up that has not answered in this time.
+    pub(crate) async fn ask_within<T, F>(
+        &self,
+        time_max: Duration,
+        question: impl Fn(Held) -> F,
+    ) -> Result<T, StoreError>
+    where
+        F: Future<Output = Result<T, Failed>>,
+    {
         let mut tries = 0_u32;
         loop {
-            let failed = match self.ask_once(&question).await {
+            let failed = match self.ask_once_within(time_max, &question).await {
                 Ok(answer) => return Ok(answer),
                 Err(failed) => failed,
             };
@@ -62,8 +74,20 @@ impl Database {
     where
         F: Future<Output = Result<T, Failed>>,
     {
+        self.ask_once_within(self.limits.answer_time_max, question).await
+    }
+
+    /// The same, when the connection is given up if it has not answered in this time.
+    pub(crate) async fn ask_once_within<T, F>(
+        &self,
+        time_max: Duration,
+        question: impl Fn(Held) -> F,
+    ) -> Result<T, Failed>
+    where
+        F: Future<Output = Result<T, Failed>>,
+    {
         let held = Arc::new(self.connections.lend().await?);
-        let asked = timeout(self.limits.answer_time_max, question(Arc::clone(&held))).await;
+        let asked = timeout(time_max, question(Arc::clone(&held))).await;
         let answer = asked.unwrap_or(Err(Failed::TimedOut));
         if let Err(failed) = &answer
             && failed.spoils_connection()

@@ -15,6 +15,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::Arc;
 
+use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
 use crate::postgres::Cluster;
@@ -380,6 +381,37 @@ impl Server {
         self.process.kill().unwrap();
         self.process.wait().unwrap();
         self.hear_out();
+    }
+
+    /// Stops it where it is: it says nothing and does nothing, and the system goes on taking connections for it.
+    ///
+    /// # Panics
+    /// When it does not run.
+    pub fn pause(&self) {
+        kill_process(self.pid(), Signal::STOP).unwrap();
+        soon("all threads of the program are stopped", || self.is_stopped().then_some(()));
+    }
+
+    /// Lets it go on after [`Server::pause`].
+    ///
+    /// # Panics
+    /// When it does not run.
+    pub fn resume(&self) {
+        kill_process(self.pid(), Signal::CONT).unwrap();
+    }
+
+    fn pid(&self) -> Pid {
+        Pid::from_child(&self.process)
+    }
+
+    /// Whether each of its threads is (see proc(5)).
+    fn is_stopped(&self) -> bool {
+        let threads = std::fs::read_dir(format!("/proc/{}/task", self.id())).unwrap();
+        threads.flatten().all(|thread| {
+            let stat = std::fs::read_to_string(thread.path().join("stat")).unwrap_or_default();
+            // The name before may hold spaces and brackets.
+            stat.rsplit_once(')').is_none_or(|(_, rest)| rest.starts_with(" T"))
+        })
     }
 
     /// Ends it in good order and starts it again on the same data, usually on another port.

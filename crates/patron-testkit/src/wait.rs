@@ -34,6 +34,22 @@ pub fn timed<T>(act: impl FnOnce() -> T) -> (T, Duration) {
     (done, start.elapsed())
 }
 
+/// The time since something.
+#[derive(Debug, Clone, Copy)]
+pub struct Since(Instant);
+
+impl Since {
+    /// From now on.
+    pub fn now() -> Self {
+        Self(Instant::now())
+    }
+
+    /// How long ago it was.
+    pub fn elapsed(&self) -> Duration {
+        self.0.elapsed()
+    }
+}
+
 /// Like [`until`], for as long as a patient reader would wait.
 pub fn soon<T>(what: &str, condition: impl FnMut() -> Option<T>) -> T {
     until(what, SOON, condition)

@@ -38,6 +38,7 @@ mod management;
 mod moved;
 mod node;
 mod privacy;
+mod processes;
 mod program;
 mod properties;
 mod read;
