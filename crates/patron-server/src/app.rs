@@ -268,21 +268,8 @@ impl Running {
             drain,
             until_stopped,
         } = self;
-        let mut accepting = Box::pin(workers.accept(listener, &admissions));
-        let ended = tokio::select! {
-            () = &mut accepting => true,
-            () = signals.next() => false,
-        };
-        site.draining.store(true, Ordering::Relaxed);
-        if !ended && !notice_time.is_zero() {
-            tracing::info!("shutting down: requests are answered until nobody sends any more");
-            tokio::select! {
-                () = &mut accepting => {}
-                () = sleep(notice_time) => {}
-                () = signals.next() => {}
-            }
-        }
-        drop(accepting);
+        serve_until_told(&site, workers.accept(listener, &admissions), &mut signals, notice_time)
+            .await;
         tracing::info!("shutting down: requests in flight are answered");
         drain.send_replace(true);
         tokio::select! {
@@ -306,6 +293,30 @@ impl Running {
             tracing::warn!(error = chain(&error), "the last uses of keys are not recorded");
         }
         tracing::info!("stopped");
+    }
+}
+
+/// Accepts connections until a signal, and for `notice_time` after that, when whoever asks hears that it ends.
+async fn serve_until_told(
+    site: &Site,
+    accepting: impl Future<Output = ()>,
+    signals: &mut Signals,
+    notice_time: Duration,
+) {
+    let mut accepting = Box::pin(accepting);
+    let is_told = tokio::select! {
+        () = &mut accepting => false,
+        () = signals.next() => true,
+    };
+    site.draining.store(true, Ordering::Relaxed);
+    if !is_told || notice_time.is_zero() {
+        return;
+    }
+    tracing::info!("shutting down: requests are answered until others have noticed");
+    tokio::select! {
+        () = accepting => {}
+        () = sleep(notice_time) => {}
+        () = signals.next() => {}
     }
 }
 

@@ -18,6 +18,7 @@ mod corpus;
 mod create;
 mod crowds;
 mod database;
+mod deployment;
 mod durability;
 mod encodings;
 mod endpoints;
