@@ -6,6 +6,8 @@ mod meeting;
 mod model;
 mod numbers;
 mod orders;
+mod replicas;
+mod stopped;
 mod versions;
 
 use std::io::Write;
