@@ -190,6 +190,7 @@ impl<'a> App<'a> {
         })?;
         Ok(Running {
             admissions: Admissions::new(connections_max, metrics.connections().clone()),
+            notice_time: Duration::from_millis(settings.drain_notice_ms),
             drain_time_max: Duration::from_millis(settings.drain_timeout_ms),
             opened,
             site,
@@ -243,6 +244,8 @@ struct Running {
     chores: Vec<JoinHandle<()>>,
     signals: Signals,
     admissions: Admissions,
+    /// How long it goes on serving once it is told to end.
+    notice_time: Duration,
     drain_time_max: Duration,
     /// Set when connections are to end.
     drain: watch::Sender<bool>,
@@ -260,15 +263,26 @@ impl Running {
             chores,
             mut signals,
             admissions,
+            notice_time,
             drain_time_max,
             drain,
             until_stopped,
         } = self;
-        tokio::select! {
-            () = workers.accept(listener, &admissions) => {}
-            () = signals.next() => {}
-        }
+        let mut accepting = Box::pin(workers.accept(listener, &admissions));
+        let ended = tokio::select! {
+            () = &mut accepting => true,
+            () = signals.next() => false,
+        };
         site.draining.store(true, Ordering::Relaxed);
+        if !ended && !notice_time.is_zero() {
+            tracing::info!("shutting down: requests are answered until nobody sends any more");
+            tokio::select! {
+                () = &mut accepting => {}
+                () = sleep(notice_time) => {}
+                () = signals.next() => {}
+            }
+        }
+        drop(accepting);
         tracing::info!("shutting down: requests in flight are answered");
         drain.send_replace(true);
         tokio::select! {

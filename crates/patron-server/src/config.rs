@@ -192,6 +192,11 @@ pub(crate) struct ServeSettings {
     #[arg(long, env = "PATRON_READ_URL", value_name = "URL", hide_env_values = true, hide_default_value = true, value_parser = values::parse_secret)]
     pub(crate) read_url: Option<Secret>,
 
+    /// How long to go on serving after SIGTERM, in milliseconds, while /readyz answers 503 and every answer closes its
+    /// connection: as long as a proxy in front takes to notice. 0 when there is none.
+    #[arg(long, env = "PATRON_DRAIN_NOTICE_MS", value_name = "MS", default_value = "0", value_parser = clap::value_parser!(u64).range(0..=3_600_000))]
+    pub(crate) drain_notice_ms: u64,
+
     /// How long requests in flight may take to finish after SIGTERM, in milliseconds.
     #[arg(long, env = "PATRON_DRAIN_TIMEOUT_MS", value_name = "MS", default_value = "10000", value_parser = clap::value_parser!(u64).range(0..=3_600_000))]
     pub(crate) drain_timeout_ms: u64,

@@ -100,8 +100,9 @@ impl Edge {
                     (answered, request.method, drained)
                 }
             };
-        // What follows may not be what its sender takes it for.
-        if drained == Drained::InPart || !is_sound {
+        // What follows may not be what its sender takes it for; or nobody will be here to answer it.
+        let is_last = self.site.draining.load(Ordering::Relaxed);
+        if drained == Drained::InPart || !is_sound || is_last {
             let headers = answered.answer.response.headers_mut();
             headers.insert(CONNECTION, HeaderValue::from_static("close"));
         }

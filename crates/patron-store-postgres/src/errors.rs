@@ -165,14 +165,13 @@ fn ends_session(code: &SqlState) -> bool {
         // A pooler says this when it has lost its own connection, or prepared statements under our feet.
         || *code == SqlState::PROTOCOL_VIOLATION
         || *code == SqlState::INVALID_SQL_STATEMENT_NAME
+        // A statement that was prepared before a migration changed what it answers.
+        || *code == SqlState::FEATURE_NOT_SUPPORTED
 }
 
 /// Others were at it at the same time, and one of them had to give way.
 fn is_conflict(code: &SqlState) -> bool {
-    *code == SqlState::T_R_SERIALIZATION_FAILURE
-        || *code == SqlState::T_R_DEADLOCK_DETECTED
-        // A statement that was planned before a migration changed what it answers is planned anew.
-        || *code == SqlState::FEATURE_NOT_SUPPORTED
+    *code == SqlState::T_R_SERIALIZATION_FAILURE || *code == SqlState::T_R_DEADLOCK_DETECTED
 }
 
 impl From<Failed> for StoreError {

@@ -67,6 +67,11 @@ impl<T, B: Default> Gathering<T, B> {
         Some(picked)
     }
 
+    /// All that waits, as what failed just now would fail for them too.
+    pub(crate) fn drain(&self) -> Vec<T> {
+        self.lock().waiting.drain(..).collect()
+    }
+
     /// Lets others take what was busy. The lane that calls takes again afterwards.
     pub(crate) fn release(&self, free: impl FnOnce(&mut B)) {
         free(&mut self.lock().busy);

@@ -140,7 +140,10 @@ impl PostgresStore {
         });
         runtime.handle().spawn(epochs.clone().keep_asking());
         let first = epochs.clone();
-        runtime.run(async move { first.ask().await }).await.map_err(Failed::from)?;
+        on(&runtime, async move {
+            first.ask().await.map_err(|error| OpenError::Away(errors::chain(&error)))
+        })
+        .await?;
         let reads = Reads::new(database.clone(), lanes_max);
         Ok(Self { database, reads, writer, epochs, replica, runtime })
     }

@@ -111,9 +111,11 @@ impl Reads {
                     let _ = one.reply.send(Ok(customer));
                 }
             }
-            Err(error) if batch.len() == 1 || matches!(error, StoreError::Unavailable(_)) => {
-                refuse(batch, error);
+            Err(error @ StoreError::Unavailable(_)) => {
+                // Whoever waits would only hear the same, and later.
+                refuse(batch.into_iter().chain(self.gathering.drain()), error);
             }
+            Err(error) if batch.len() == 1 => refuse(batch, error),
             Err(_) => {
                 for one in batch {
                     let name = (one.merchant, one.key);
@@ -134,7 +136,7 @@ impl Reads {
 }
 
 /// Tells all of them the same.
-fn refuse(batch: Vec<Lookup>, error: StoreError) {
+fn refuse(batch: impl IntoIterator<Item = Lookup>, error: StoreError) {
     let shared = Arc::new(error);
     for one in batch {
         let _ = one.reply.send(Err(NotAnswering::Shared(Arc::clone(&shared)).into()));

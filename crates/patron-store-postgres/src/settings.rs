@@ -60,6 +60,11 @@ impl Settings {
             statement_time_max: self.statement_time_max,
             lock_time_max: self.lock_time_max,
             wait_max: self.wait_max,
+            // The server keeps its own limits, unless it, or the way to it, is gone.
+            answer_time_max: self
+                .statement_time_max
+                .saturating_mul(2)
+                .saturating_add(Duration::from_millis(500)),
         }
     }
 
@@ -99,6 +104,8 @@ pub(crate) struct Limits {
     pub(crate) statement_time_max: Duration,
     pub(crate) lock_time_max: Duration,
     pub(crate) wait_max: Duration,
+    /// After which a connection is given up that does not answer a question or finish a transaction.
+    pub(crate) answer_time_max: Duration,
 }
 
 impl Limits {
@@ -110,12 +117,6 @@ impl Limits {
             ("lock_timeout", self.lock_time_max.as_millis()),
             ("idle_in_transaction_session_timeout", self.statement_time_max.as_millis()),
         ]
-    }
-
-    /// After which a transaction's connection is given up, since the server itself does not keep its
-    /// limits: it, or the way to it, is gone.
-    pub(crate) fn answer_time_max(&self) -> Duration {
-        self.statement_time_max.saturating_mul(2).saturating_add(Duration::from_millis(500))
     }
 }
 

@@ -35,7 +35,7 @@ pub(crate) struct Database {
 impl Database {
     /// The same, for what takes as long as it takes.
     pub(crate) fn patient(&self) -> Self {
-        let limits = Limits { statement_time_max: LONG, ..self.limits };
+        let limits = Limits { answer_time_max: LONG, ..self.limits };
         Self { connections: self.connections.clone(), limits }
     }
 
@@ -44,7 +44,7 @@ impl Database {
     where
         F: Future<Output = Result<T, Failed>>,
     {
-        self.ask_within(self.limits.answer_time_max(), question).await
+        self.ask_within(self.limits.answer_time_max, question).await
     }
 
     /// The same, when each connection is given up that has not answered in this time.
@@ -74,7 +74,7 @@ impl Database {
     where
         F: Future<Output = Result<T, Failed>>,
     {
-        self.ask_once_within(self.limits.answer_time_max(), question).await
+        self.ask_once_within(self.limits.answer_time_max, question).await
     }
 
     /// The same, when the connection is given up if it has not answered in this time.
@@ -132,7 +132,7 @@ impl Database {
             held.commit().await?;
             Ok(done)
         };
-        let outcome = timeout(self.limits.answer_time_max(), attempt).await;
+        let outcome = timeout(self.limits.answer_time_max, attempt).await;
         let outcome = outcome.unwrap_or_else(|_| Err(timed_out(&is_sent)));
         held.settle(&outcome).await;
         outcome

@@ -112,6 +112,16 @@ impl Writer {
             let group = Group::of(group);
             match self.commit(&group, None).await {
                 Outcome::Known(answers) => self.answer(group, answers),
+                Outcome::Away(error) => {
+                    let answers = refuse(group.changes.len(), &error);
+                    self.answer(group, answers);
+                    // Whoever waits would only hear the same, and later.
+                    for waiting in self.gathering.drain() {
+                        let _ = waiting
+                            .reply
+                            .send(Err(NotAnswering::Shared(Arc::clone(&error)).into()));
+                    }
+                }
                 Outcome::Unknown(doubt) => {
                     // Others need not wait until it is found out.
                     let writer = self.clone();
@@ -159,7 +169,7 @@ impl Writer {
             return Outcome::Unknown(doubt);
         }
         if !is_about_one(&failed) {
-            return Outcome::Known(refuse(group.changes.len(), failed));
+            return Outcome::Away(Arc::new(failed.into()));
         }
         let mut answers = Vec::with_capacity(group.changes.len());
         for change in &group.changes {
@@ -168,7 +178,10 @@ impl Writer {
                     answers.pop().unwrap_or_else(|| Err(NotAnswering::Closed.into()))
                 }
                 Err(Failed::Unknown(doubt)) => return Outcome::Unknown(doubt),
-                Err(failed) => Err(alone(failed)),
+                Err(failed) => match doubt {
+                    Some(doubt) if !is_about_one(&failed) => return Outcome::Unknown(doubt),
+                    Some(_) | None => Err(alone(failed)),
+                },
             });
         }
         Outcome::Known(answers)
@@ -181,10 +194,13 @@ impl Writer {
         loop {
             match self.commit(group, Some(doubt)).await {
                 Outcome::Known(answers) => return answers,
+                // Not with a doubt.
+                Outcome::Away(error) => return refuse(group.changes.len(), &error),
                 Outcome::Unknown(still) => doubt = still,
             }
             if self.clock.elapsed().saturating_sub(began) >= self.database.limits.wait_max {
-                return refuse(group.changes.len(), Failed::Unknown(doubt));
+                let error = Arc::new(Failed::Unknown(doubt).into());
+                return refuse(group.changes.len(), &error);
             }
             sleep(jittered(pause, &*self.entropy)).await;
             pause = pause.saturating_mul(2).min(PAUSE_MAX);
@@ -210,7 +226,7 @@ impl Writer {
         let lent = self.database.connections.lend().await?;
         let is_sent = AtomicBool::new(false);
         let applying =
-            timeout(self.database.limits.answer_time_max(), apply(&lent, changes, &is_sent));
+            timeout(self.database.limits.answer_time_max, apply(&lent, changes, &is_sent));
         let outcome = applying.await.unwrap_or_else(|_| Err(timed_out(&is_sent)));
         lent.settle(&outcome).await;
         outcome
@@ -220,6 +236,9 @@ impl Writer {
 /// What came of a group.
 enum Outcome {
     Known(Vec<Answer>),
+    /// The database does not answer, and nothing was written.
+    Away(Arc<StoreError>),
+    /// The commit was sent, and what became of it is not known.
     Unknown(Doubt),
 }
 
@@ -292,9 +311,8 @@ fn alone(failed: Failed) -> StoreError {
     StoreError::Duplicate(unique)
 }
 
-/// Tells all of them the same.
-fn refuse(count: usize, failed: Failed) -> Vec<Answer> {
-    let shared = Arc::new(StoreError::from(failed));
-    let each = || Err(NotAnswering::Shared(Arc::clone(&shared)).into());
+/// The same for all of them.
+fn refuse(count: usize, error: &Arc<StoreError>) -> Vec<Answer> {
+    let each = || Err(NotAnswering::Shared(Arc::clone(error)).into());
     std::iter::repeat_with(each).take(count).collect()
 }

@@ -6,6 +6,7 @@ mod meeting;
 mod model;
 mod numbers;
 mod orders;
+mod proxied;
 mod replicas;
 mod stopped;
 mod versions;
