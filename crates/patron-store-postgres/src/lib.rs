@@ -121,10 +121,10 @@ impl PostgresStore {
         let aside = connect(settings.primary()?, aside, &entropy)?;
         let replica = match settings.replica()? {
             None => None,
-            Some(target) => Some(Replica {
-                primary: database.clone(),
-                replica: connect(target, limits, &entropy)?,
-            }),
+            Some(target) => {
+                let replica = connect(target, replica::limits(limits), &entropy)?;
+                Some(Replica::new(database.clone(), replica, Arc::clone(&clock)))
+            }
         };
         let lanes_max = usize::try_from(others / 3).unwrap_or(1).clamp(1, LANES_MAX);
         let epochs = Epochs::new(aside, Arc::clone(&clock));

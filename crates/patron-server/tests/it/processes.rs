@@ -7,6 +7,8 @@ mod model;
 mod numbers;
 mod orders;
 mod proxied;
+mod replicas;
+mod stopped;
 mod versions;
 
 use std::io::Write;

@@ -41,12 +41,17 @@ pub(crate) fn settings(url: &str) -> Settings {
 
 /// Opens the store.
 pub(crate) fn open(settings: &Settings) -> PostgresStore {
+    open_at(settings, Arc::new(PassingTime::start()))
+}
+
+/// Opens the store with a clock of the test's.
+pub(crate) fn open_at(settings: &Settings, clock: Arc<dyn MonotonicClock>) -> PostgresStore {
     let entropy: Arc<dyn Entropy> = Arc::new(OsEntropy::new());
     let options = Options {
         now: Timestamp::from_ms(1),
         settings: settings.clone(),
         entropy,
-        clock: Arc::new(PassingTime::start()),
+        clock,
         on_group: Arc::new(|_| {}),
     };
     wait(PostgresStore::open(options)).unwrap()

@@ -9,3 +9,4 @@
 mod contract;
 mod ground;
 mod shapes;
+mod together;

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use patron_testkit::http::Call;
 use patron_testkit::wait::{Since, soon};
 
 use super::{Processes, tell};
@@ -25,7 +26,9 @@ impl Processes {
 
     /// Whether this process says that it does the job.
     pub(super) fn holds_job(&self, number: usize) -> bool {
-        metric(self.server(number), "patron_job_held{job=\"clear_tokens\"} ") == 1
+        let metrics = Call::get("/metrics").send(self.server(number));
+        // Before its first round it says nothing.
+        metrics.text().lines().any(|line| line == "patron_job_held{job=\"clear_tokens\"} 1")
     }
 
     pub(super) fn cleared(&self, number: usize) -> usize {

@@ -7,6 +7,7 @@ use patron_testkit::effort::rounds;
 use patron_testkit::http::{Call, Connection, Reply};
 use patron_testkit::server::{SANDBOX_KEY, Server};
 use patron_testkit::together::together;
+use patron_testkit::wait::soon;
 use serde_json::Value;
 
 use super::model::{Fact, Heard, Last, Moments, Span, explain, stamp_of};
@@ -84,6 +85,20 @@ impl<'a> Client<'a> {
             (12..14, _) => self.list(),
             (_, Some((_, version))) => self.update(reference.clone(), &reference, Some(version)),
             (_, None) => self.update(reference.clone(), &reference, None),
+        }
+    }
+
+    /// Updates each customer that is there, again where a process could not answer.
+    pub(super) fn update_each(&mut self) {
+        for number in 0..CUSTOMERS {
+            let reference = format!("{}{number}", self.prefix);
+            soon("a customer can be updated", || {
+                self.update(reference.clone(), &reference, None);
+                let is_open = self.facts.last().is_some_and(|fact| {
+                    fact.reference == reference && !matches!(fact.heard, Heard::Nothing { .. })
+                });
+                is_open.then_some(())
+            });
         }
     }
 
