@@ -24,6 +24,7 @@ mod rows;
 mod runtime;
 mod settings;
 mod sql;
+mod statements;
 mod tls;
 mod tokens;
 mod transaction;
@@ -58,6 +59,7 @@ use crate::replica::Replica;
 use crate::runtime::Runtime;
 use crate::settings::{Limits, Target};
 pub use crate::settings::{Pooler, Settings};
+pub use crate::statements::{StatementText, statements, tables};
 use crate::transaction::Database;
 use crate::writer::{Parts, Sharing, Writer};
 
@@ -224,45 +226,6 @@ impl PostgresStore {
         let database = self.database.clone();
         self.runtime.run(async move { integrity::check(&database).await }).await
     }
-}
-
-/// A statement that the store runs.
-#[derive(Debug, Clone)]
-pub struct StatementText {
-    /// Its text, with `$1` and so on for its parameters.
-    pub sql: &'static str,
-    /// The types of its parameters, as SQL names them.
-    pub types: Vec<&'static str>,
-}
-
-/// Every statement that the store runs but for the migrations' own and those that begin and end transactions;
-/// for those who check or measure them.
-pub fn statements() -> Vec<StatementText> {
-    let all = [
-        apply::statements(),
-        citus::statements(),
-        epoch::statements(),
-        integrity::statements(),
-        jobs::statements(),
-        manage::statements(),
-        migrations::statements(),
-        read::statements(),
-        reads::statements(),
-        replica::statements(),
-        tokens::statements(),
-        whole::statements(),
-    ];
-    let text = |statement: &'static sql::Statement| StatementText {
-        sql: &statement.sql,
-        types: statement.kinds.iter().map(|kind| kind.name()).collect(),
-    };
-    all.into_iter().flatten().map(text).collect()
-}
-
-/// Where the tables go on Citus: those that are distributed by merchant, those that every server has a copy of,
-/// and those that stay on the coordinator.
-pub fn tables() -> [&'static [&'static str]; 3] {
-    [&citus::DISTRIBUTED, &citus::REFERENCE, &citus::LOCAL]
 }
 
 /// What comes of `work`, done on the store's thread.

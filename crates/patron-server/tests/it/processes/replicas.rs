@@ -54,16 +54,16 @@ impl Followed {
     }
 
     /// How many lists were read from the replica.
-    fn from_replica(&self) -> usize {
+    fn lists_by_replica(&self) -> usize {
         self.replica.log().lines().filter(|line| line.contains(PAGE)).count()
     }
 
     /// Goes on until lists come from the replica again.
     fn until_replica_is_used(&mut self) {
-        let before = self.from_replica();
+        let before = self.lists_by_replica();
         soon("lists come from the replica", || {
             self.create_and_list();
-            (self.from_replica() > before).then_some(())
+            (self.lists_by_replica() > before).then_some(())
         });
     }
 }
@@ -72,21 +72,21 @@ impl Followed {
 fn a_list_shows_what_any_process_acknowledged_before() {
     let mut followed = Followed::start();
     followed.until_replica_is_used();
-    let before = followed.from_replica();
+    let before = followed.lists_by_replica();
     let count = rounds(200, 20_000);
     for _ in 0..count {
         followed.create_and_list();
     }
-    let used = followed.from_replica() - before;
+    let used = followed.lists_by_replica() - before;
     tell(&format!("{used} of {count} lists came from the replica"));
     assert!(used * 2 > count, "it is hardly used: {used} of {count}");
 
     followed.replica.pause_replay();
-    let before = followed.from_replica();
+    let before = followed.lists_by_replica();
     for _ in 0..20 {
         followed.create_and_list();
     }
-    assert_eq!(followed.from_replica(), before, "it was asked for what it cannot know");
+    assert_eq!(followed.lists_by_replica(), before, "it was asked for what it cannot know");
     followed.replica.resume_replay();
     followed.until_replica_is_used();
     followed.processes.verify();
@@ -137,6 +137,6 @@ fn some_order_explains_every_answer_with_lists_from_a_replica() {
             Err(why) => panic!("in round {round}: {why}"),
         }
     }
-    assert!(followed.from_replica() > 0, "the replica was not used");
+    assert!(followed.lists_by_replica() > 0, "the replica was not used");
     processes.cluster.require_no_sync();
 }
