@@ -131,7 +131,7 @@ impl PostgresStore {
         let lanes_max = usize::try_from(others / 3).unwrap_or(1).clamp(1, LANES_MAX);
         let epochs = Epochs::new(aside, Arc::clone(&clock));
         let opening = prepare(database.clone(), now, replica.is_some());
-        let sharing = on(&runtime, opening).await?;
+        let sharing = on(&runtime, Box::pin(opening)).await?;
         let writer = Writer::new(Parts {
             database: database.clone(),
             lanes_max,
@@ -142,9 +142,12 @@ impl PostgresStore {
         });
         runtime.handle().spawn(epochs.clone().keep_asking());
         let first = epochs.clone();
-        on(&runtime, async move {
-            first.ask().await.map_err(|error| OpenError::Away(errors::chain(&error)))
-        })
+        on(
+            &runtime,
+            Box::pin(async move {
+                first.ask().await.map_err(|error| OpenError::Away(errors::chain(&error)))
+            }),
+        )
         .await?;
         let reads = Reads::new(database.clone(), lanes_max);
         Ok(Self { database, reads, writer, epochs, replica, runtime })
@@ -160,7 +163,7 @@ impl PostgresStore {
     ) -> Result<Schema, OpenError> {
         let database = connect(settings.primary()?, settings.limits(), entropy)?;
         let runtime = Runtime::start().map_err(OpenError::Thread)?;
-        on(&runtime, async move { migrations::inspect(&database).await }).await
+        on(&runtime, Box::pin(async move { migrations::inspect(&database).await })).await
     }
 
     /// What answers there, a line for each: the database, and the replica where there is one, each with its
@@ -178,15 +181,18 @@ impl PostgresStore {
             targets.push(("the replica", connect(target, limits, entropy)?));
         }
         let runtime = Runtime::start().map_err(OpenError::Thread)?;
-        on(&runtime, async move {
-            let mut lines = Vec::new();
-            for (name, database) in targets {
-                let version =
-                    database.ask_once(|held| async move { integrity::version(&held).await });
-                lines.push(format!("{name} answers: PostgreSQL {}", version.await?));
-            }
-            Ok(lines)
-        })
+        on(
+            &runtime,
+            Box::pin(async move {
+                let mut lines = Vec::new();
+                for (name, database) in targets {
+                    let version =
+                        database.ask_once(|held| async move { integrity::version(&held).await });
+                    lines.push(format!("{name} answers: PostgreSQL {}", version.await?));
+                }
+                Ok(lines)
+            }),
+        )
         .await
     }
 
@@ -201,7 +207,7 @@ impl PostgresStore {
     ) -> Result<Vec<String>, OpenError> {
         let database = connect(settings.primary()?, settings.limits(), entropy)?;
         let runtime = Runtime::start().map_err(OpenError::Thread)?;
-        on(&runtime, async move { migrations::migrate(&database, now).await }).await
+        on(&runtime, Box::pin(async move { migrations::migrate(&database, now).await })).await
     }
 
     /// Spreads the tables over the servers of a Citus cluster, and says what was done. The schema must be up to
@@ -215,7 +221,7 @@ impl PostgresStore {
     ) -> Result<Vec<String>, OpenError> {
         let database = connect(settings.primary()?, settings.limits(), entropy)?;
         let runtime = Runtime::start().map_err(OpenError::Thread)?;
-        on(&runtime, async move { citus::distribute(&database.patient()).await }).await
+        on(&runtime, Box::pin(async move { citus::distribute(&database.patient()).await })).await
     }
 
     /// What is wrong with the database, a line for each; nothing when all is well.
@@ -228,11 +234,11 @@ impl PostgresStore {
     }
 }
 
+/// Work to be done on the store's thread. Boxed, so that whoever opens a store is not made of all that it takes.
+type Work<T> = std::pin::Pin<Box<dyn Future<Output = Result<T, OpenError>> + Send>>;
+
 /// What comes of `work`, done on the store's thread.
-async fn on<T: Send + 'static>(
-    runtime: &Runtime,
-    work: impl Future<Output = Result<T, OpenError>> + Send + 'static,
-) -> Result<T, OpenError> {
+async fn on<T: Send + 'static>(runtime: &Runtime, work: Work<T>) -> Result<T, OpenError> {
     let done = runtime.handle().spawn(work).await;
     done.unwrap_or_else(|_| Err(OpenError::Away(NotAnswering::Closed.to_string())))
 }
