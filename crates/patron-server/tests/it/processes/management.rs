@@ -5,6 +5,7 @@ use std::cell::Cell;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use patron_testkit::effort::rounds;
 use patron_testkit::http::{Call, Reply};
 use patron_testkit::proxy::Proxy;
 use patron_testkit::server::SANDBOX_KEY;
@@ -60,7 +61,7 @@ fn changes_are_in_force_everywhere_within_a_second() {
         assert!(took <= TRUSTED_FOR, "{words:?} took {took:?}");
         slowest.set(slowest.get().max(took));
     };
-    for _ in 0..3 {
+    for _ in 0..rounds(2, 200) {
         let (key, number) = processes.create_key();
         let list = || Call::get("/customers").basic(&key);
         for process in 0..3 {
@@ -159,7 +160,7 @@ fn a_process_that_is_cut_off_trusts_nobody_until_it_is_back() {
         launch.on(named(&proxy.url(&cluster.url()), number))
     });
     let proxy = proxy.get().unwrap();
-    for _ in 0..2 {
+    for _ in 0..rounds(1, 100) {
         is_cut_off(&processes, proxy, Proxy::cut);
         is_cut_off(&processes, proxy, Proxy::hold);
     }
