@@ -6,10 +6,13 @@
 
 use std::collections::BTreeSet;
 
+use patron::ids::MerchantNumber;
+use patron::store::{Store as _, UniqueKey};
 use patron_store_postgres::{StatementText, statements, tables};
 use patron_testkit::postgres::{Cluster, Setup};
+use patron_testkit::wait::soon;
 
-use crate::ground::{open, settings};
+use crate::ground::{open, settings, wait};
 
 fn distributed() -> &'static [&'static str] {
     tables()[0]
@@ -208,6 +211,24 @@ fn every_plan_goes_straight_to_what_it_looks_for() {
         }
     }
     assert!(looked_at > 20, "only {looked_at} scans were looked at");
+}
+
+/// While the table is young, each statement is planned each time it runs; then plans are kept.
+#[test]
+fn plans_are_kept_once_the_table_has_grown() {
+    let cluster = Setup::new().with("log_statement", "all").start();
+    let store = open(&settings(&cluster.url()));
+    let said = |mode: &str| cluster.log().matches(&format!("SET plan_cache_mode = {mode}")).count();
+    let look_up =
+        || wait(store.find_customer(MerchantNumber::new(1), UniqueKey::Id([0; 16]))).unwrap();
+    assert!(look_up().is_none());
+    assert!(said("force_custom_plan") > 0);
+    assert_eq!(said("auto"), 0);
+    cluster.psql(FILL);
+    soon("the connections look at the table again", || {
+        look_up();
+        (said("auto") > 0).then_some(())
+    });
 }
 
 /// What reads no customers may stay: it is short, and every server has it.
