@@ -205,7 +205,7 @@ pub(crate) enum Isolation {
 }
 
 impl Isolation {
-    const fn begin(self) -> &'static str {
+    pub(crate) const fn begin(self) -> &'static str {
         match self {
             Self::Committed => "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE",
             Self::Snapshot => "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",

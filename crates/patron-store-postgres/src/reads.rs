@@ -27,7 +27,7 @@ static FIND_BY_ID: Statement = Statement::new(
     &[Kind::Whole, Kind::BytesList],
 );
 
-static FIND_BY_REFERENCE: Statement = Statement::new(
+pub(crate) static FIND_BY_REFERENCE: Statement = Statement::new(
     select_customer!(
         "WHERE c.merchant = $1 AND c.reference_index = ANY ($2) \
          AND c.reference_index IS NOT NULL AND c.deleted_ms IS NULL"
