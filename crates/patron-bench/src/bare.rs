@@ -15,7 +15,7 @@ use rusqlite::{Connection, OpenFlags, Statement};
 use crate::figures::Lap;
 use crate::load::{Effort, Mark, send_all};
 use crate::machine::{now, pin};
-use crate::program::Program;
+use crate::program::{Data, Program};
 use crate::traffic::Requests;
 use crate::{Fault, Outcome};
 
@@ -62,7 +62,7 @@ enum Cell {
 impl Bare {
     /// Has the program write some customers into `data` and takes over from there.
     pub(crate) fn prepare(program: &Program, data: &Path, connections: u16) -> Outcome<Self> {
-        let server = program.start(data)?;
+        let server = program.start(&Data::Directory(data.to_owned()))?;
         send_all(server.address, connections, SAMPLES, &mut Requests::creates(0), &|_| ())?;
         server.stop()?;
         let connection = open(&data.join("patron.db"))?;

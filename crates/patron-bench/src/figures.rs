@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use crate::database::Description;
+
 /// Everything that one run found out.
 #[derive(Debug, Serialize)]
 pub(crate) struct Figures {
@@ -30,6 +32,8 @@ pub(crate) struct Setting {
     pub(crate) rounds: u16,
     pub(crate) seconds: f64,
     pub(crate) connections: u16,
+    /// Where customers are not in a file of SQLite's.
+    pub(crate) database: Option<Description>,
 }
 
 /// One measurement at full speed.
@@ -39,6 +43,8 @@ pub(crate) struct Lap {
     pub(crate) rate: f64,
     /// How much of a core the server took.
     pub(crate) server_busy: f64,
+    /// How much of a core the database behind it took, where that can be seen.
+    pub(crate) database_busy: Option<f64>,
     /// How much of the time the load had something to do.
     pub(crate) load_busy: f64,
 }
@@ -55,6 +61,8 @@ pub(crate) struct FullSpeed {
     /// Microseconds of processor time that the server took for each. Says more than the rate where
     /// other programs are in the way.
     pub(crate) server_us: f64,
+    /// The same for the database, where that can be seen.
+    pub(crate) database_us: Option<f64>,
     pub(crate) against: Option<Against>,
 }
 
@@ -66,16 +74,19 @@ pub(crate) struct Against {
     pub(crate) ratios: Vec<f64>,
     /// The median.
     pub(crate) ratio: f64,
-    pub(crate) target: f64,
+    /// Where one was set.
+    pub(crate) target: Option<f64>,
 }
 
 impl FullSpeed {
     /// `None` without a lap.
     pub(crate) fn of(name: &'static str, what: &'static str, laps: Vec<Lap>) -> Option<Self> {
         let middle = |of: fn(&Lap) -> f64| median(laps.iter().map(of).collect());
+        let database_us = laps.iter().map(|lap| Some(lap.database_busy? / lap.rate * 1e6));
         Some(Self {
             name,
             what,
+            database_us: database_us.collect::<Option<Vec<_>>>().and_then(median),
             rate: Spread::of(laps.iter().map(|lap| lap.rate).collect())?,
             server_busy: middle(|lap| lap.server_busy)?,
             load_busy: middle(|lap| lap.load_busy)?,
@@ -86,7 +97,7 @@ impl FullSpeed {
     }
 
     /// Compared, round by round, with the laps of a ceiling.
-    pub(crate) fn against(&mut self, ceiling: &'static str, laps: &[Lap], target: f64) {
+    pub(crate) fn against(&mut self, ceiling: &'static str, laps: &[Lap], target: Option<f64>) {
         let ratios: Vec<_> =
             self.laps.iter().zip(laps).map(|(lap, ceiling)| lap.rate / ceiling.rate).collect();
         let ratio = median(ratios.clone());
@@ -194,8 +205,12 @@ pub(crate) fn float(count: u64) -> f64 {
 mod tests {
     use super::*;
 
+    fn lap(rate: f64) -> Lap {
+        Lap { rate, server_busy: 1.0, database_busy: None, load_busy: 0.5 }
+    }
+
     fn laps(rates: &[f64]) -> Vec<Lap> {
-        rates.iter().map(|rate| Lap { rate: *rate, server_busy: 1.0, load_busy: 0.5 }).collect()
+        rates.iter().map(|rate| lap(*rate)).collect()
     }
 
     #[test]
@@ -217,10 +232,10 @@ mod tests {
     fn a_ratio_is_taken_round_by_round() {
         let mut read = FullSpeed::of("read", "read", laps(&[50.0, 60.0, 10.0])).unwrap();
         // The ratio of the medians would be 0.5.
-        read.against("ceiling", &laps(&[100.0, 80.0, 100.0]), 0.75);
+        read.against("ceiling", &laps(&[100.0, 80.0, 100.0]), Some(0.75));
         let Against { ratios, ratio, target, ceiling } = read.against.unwrap();
         assert_eq!(ratios, [0.5, 0.75, 0.1]);
-        assert_eq!((ratio, target, ceiling), (0.5, 0.75, "ceiling"));
+        assert_eq!((ratio, target, ceiling), (0.5, Some(0.75), "ceiling"));
     }
 
     #[test]

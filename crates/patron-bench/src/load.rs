@@ -264,6 +264,7 @@ impl Mark {
         Lap {
             rate: float(end.done - self.done) / seconds,
             server_busy: (end.server_s - self.server_s) / seconds,
+            database_busy: None,
             load_busy: 1.0 - idle / seconds,
         }
     }

@@ -94,6 +94,39 @@ pub(crate) fn processor_time_s(process: u32) -> Outcome<f64> {
         .ok_or_else(|| Fault::new(format!("{path} holds no times: {stat}")))
 }
 
+/// How much processor time a process and those that it has started have taken so far, in seconds, with those
+/// that have ended.
+pub(crate) fn family_time_s(process: u32) -> Outcome<f64> {
+    let mut ticks = 0_u32;
+    for entry in fs::read_dir("/proc").map_err(Fault::at("/proc"))?.flatten() {
+        let name = entry.file_name();
+        let Some(id) = name.to_str().and_then(|name| name.parse::<u32>().ok()) else {
+            continue;
+        };
+        // It may have ended just now. Then its parent has its time.
+        let Ok(stat) = fs::read_to_string(entry.path().join("stat")) else {
+            continue;
+        };
+        if let Some((parent, own, ended)) = family_ticks_in(&stat) {
+            if id == process {
+                ticks = ticks.saturating_add(own).saturating_add(ended);
+            } else if parent == process {
+                ticks = ticks.saturating_add(own);
+            }
+        }
+    }
+    Ok(f64::from(ticks) / TICKS_PER_S)
+}
+
+/// A process's parent, its own time, and that of its children that have ended.
+fn family_ticks_in(stat: &str) -> Option<(u32, u32, u32)> {
+    let (_, fields) = stat.rsplit_once(')')?;
+    let parent = fields.split_whitespace().nth(1)?.parse().ok()?;
+    let mut times = fields.split_whitespace().skip(13).map(|ticks| ticks.parse::<u32>().ok());
+    let ended = times.next()??.checked_add(times.next()??)?;
+    Some((parent, ticks_in(stat)?, ended))
+}
+
 /// What Linux counts processor time in, in every build of it that there is.
 const TICKS_PER_S: f64 = 100.0;
 
@@ -169,6 +202,8 @@ mod tests {
         let stat = "42 (a (b) c) S 1 42 42 0 -1 4194304 500 0 0 0 123 45 0 0 20 0 4 0 100 1 1";
         assert_eq!(ticks_in(stat), Some(168));
         assert_eq!(ticks_in("42 (a) S 1"), None);
+        let stat = "42 (a) S 7 42 42 0 -1 4194304 500 0 0 0 123 45 6 70 20 0 4 0 100 1 1";
+        assert_eq!(family_ticks_in(stat), Some((7, 168, 76)));
         assert!(processor_time_s(std::process::id()).is_ok_and(|seconds| seconds >= 0.0));
     }
 

@@ -3,16 +3,21 @@
 mod bare;
 mod ceiling;
 mod connection;
+mod database;
 mod figures;
 mod load;
 mod machine;
 mod options;
+mod pgbench;
+mod place;
 mod program;
 mod report;
 mod run;
+mod scripts;
 mod seed;
 mod starts;
 mod traffic;
+mod work;
 
 use std::fmt::Display;
 use std::io::Write as _;

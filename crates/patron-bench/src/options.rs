@@ -60,6 +60,20 @@ pub(crate) struct Options {
     #[arg(long, value_name = "DIR")]
     pub(crate) data: Option<PathBuf>,
 
+    /// PostgreSQL database to keep customers in, which must be empty or from an earlier run. Others
+    /// are made beside it and removed: postgres://USER:PASSWORD@HOST:PORT/NAME
+    /// [default: SQLite]
+    #[arg(long, value_name = "URL")]
+    pub(crate) database_url: Option<String>,
+
+    /// Keeps customers in a PostgreSQL server of our own, on the server's core, which is thrown away
+    #[arg(long, conflicts_with = "database_url")]
+    pub(crate) postgres: bool,
+
+    /// The `pgbench` that PostgreSQL is measured with [default: that of the newest version there is]
+    #[arg(long, value_name = "PATH")]
+    pub(crate) pgbench: Option<PathBuf>,
+
     /// The `patron` to be measured [default: the one beside this program, built first]
     #[arg(long, value_name = "PATH")]
     pub(crate) program: Option<PathBuf>,

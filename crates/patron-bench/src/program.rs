@@ -9,10 +9,23 @@ use std::process::{Child, ChildStdout, Command, Stdio};
 use patron_testkit::server::Launch;
 use rustix::process::{Pid, Signal, kill_process};
 
+use crate::database::CONNECTIONS;
 use crate::load::Target;
 use crate::machine::pinned;
 use crate::options::Options;
 use crate::{Fault, Outcome, tell};
+
+/// Where the program keeps its customers.
+#[derive(Debug, Clone)]
+pub(crate) enum Data {
+    /// In a directory, in a file of SQLite's.
+    Directory(PathBuf),
+    /// In the PostgreSQL database at a URL.
+    Database(String),
+}
+
+/// So that a database that is kept can be read by the next run. It protects nothing.
+const ROOT_KEY: &str = "5b8e1f0c6a2d4937b1c05e7f98a3d264c7e09b15f3a8462d0e91c57ab86f3d42";
 
 /// This program's own file.
 pub(crate) fn own_file() -> Outcome<PathBuf> {
@@ -42,9 +55,19 @@ impl Program {
     }
 
     /// Starts it as in production, but with one worker, since it has one core.
-    pub(crate) fn start(&self, data: &Path) -> Outcome<Server> {
+    pub(crate) fn start(&self, data: &Data) -> Outcome<Server> {
         let [wrapper, flag, core] = &pinned(self.core);
-        let launch = Launch::new(&self.file).wrapped_in(&[wrapper, flag, core]).with_data(data);
+        let launch = Launch::new(&self.file).wrapped_in(&[wrapper, flag, core]);
+        let launch = match data {
+            Data::Directory(data) => launch.with_data(data),
+            Data::Database(url) => launch
+                .with_variable("PATRON_DATABASE_URL", url)
+                .with_variable("PATRON_ROOT_KEY", ROOT_KEY)
+                .with("--mode")
+                .with("sandbox")
+                .with("--database-connections-max")
+                .with(CONNECTIONS.to_string()),
+        };
         let arguments = ["--workers", "1", "--log", "info"];
         let launch = arguments.into_iter().fold(launch, Launch::with);
         let mut server = Server::start(launch.serve(), &self.log)?;

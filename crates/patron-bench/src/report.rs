@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use crate::database::Description;
 use crate::figures::{Figures, FullSpeed, HalfLoad, Setting, Size, Start};
 
 /// Below this share of its core a server could do more than it was asked.
@@ -26,6 +27,7 @@ pub(crate) fn text(figures: &Figures) -> String {
         "server busy",
         "µs each",
         "load",
+        if full_speed.iter().any(|row| row.database_us.is_some()) { "database µs" } else { "" },
     ];
     text.push_str(&table(columns, &rows));
     if marked {
@@ -59,12 +61,16 @@ fn heading(setting: &Setting) -> String {
         rounds,
         seconds,
         connections,
+        database,
     } = setting;
     let mut text = format!(
         "{program} on {machine}\nserver on core {server_core}, load on core {load_core}; {} customers, \
          {connections} connections, median of {rounds} × {seconds} s\n",
         grouped(f64::from(*customers))
     );
+    if let Some(database) = database {
+        text.push_str(&database_line(database));
+    }
     if !is_on_disk {
         text.push_str(
             "The data lay in memory: what creates took says nothing about durable ones.\n",
@@ -77,18 +83,39 @@ fn heading(setting: &Setting) -> String {
     text
 }
 
-fn is_marked(row: &FullSpeed) -> bool {
-    row.server_busy < BUSY_MIN && !row.name.starts_with("bare")
+fn database_line(database: &Description) -> String {
+    let Description { version, fsync, synchronous_commit, shared_buffers, connections, core } =
+        database;
+    let place = match core {
+        Some(core) => format!("on core {core}"),
+        None => "on any core".to_owned(),
+    };
+    format!(
+        "PostgreSQL {version} {place}, {connections} connections; fsync {fsync}, synchronous_commit \
+         {synchronous_commit}, shared_buffers {shared_buffers}\n"
+    )
 }
 
-fn full_speed_row(row: &FullSpeed) -> [String; 9] {
+/// Without a server of ours: a loop, or `pgbench`.
+fn is_bare(row: &FullSpeed) -> bool {
+    row.name.starts_with("bare") || row.name.starts_with("pgbench")
+}
+
+fn is_marked(row: &FullSpeed) -> bool {
+    // One that asks a database on the same core is never busy by itself.
+    row.server_busy < BUSY_MIN && !is_bare(row) && row.database_us.is_none()
+}
+
+fn full_speed_row(row: &FullSpeed) -> [String; 10] {
     let (reached, target, verdict) = match &row.against {
         None => Default::default(),
         Some(against) => {
-            let verdict = verdict(against.ratio >= against.target);
-            (format!("{:.2}", against.ratio), format!("≥ {:.2}", against.target), verdict)
+            let target = against.target.map_or_else(String::new, |target| format!("≥ {target:.2}"));
+            let verdict = against.target.map_or("", |target| verdict(against.ratio >= target));
+            (format!("{:.2}", against.ratio), target, verdict)
         }
     };
+    let is_pgbench = row.name.starts_with("pgbench");
     let mark = if is_marked(row) { MARK } else { "" };
     let share = |busy: f64| format!("{:.0} %", busy * 100.0);
     [
@@ -98,10 +125,11 @@ fn full_speed_row(row: &FullSpeed) -> [String; 9] {
         reached,
         target,
         verdict.to_owned(),
-        share(row.server_busy) + mark,
-        format!("{:.1}", row.server_us),
+        if is_pgbench { String::new() } else { share(row.server_busy) + mark },
+        if is_pgbench { String::new() } else { format!("{:.1}", row.server_us) },
         // The loop asks itself.
-        if row.name.starts_with("bare") { String::new() } else { share(row.load_busy) },
+        if is_bare(row) { String::new() } else { share(row.load_busy) },
+        row.database_us.map_or_else(String::new, |us| format!("{us:.1}")),
     ]
 }
 
@@ -200,7 +228,7 @@ mod tests {
     #[test]
     fn a_server_that_could_do_more_is_marked() {
         let row = |name, server_busy| {
-            let lap = Lap { rate: 1_000.0, server_busy, load_busy: 1.0 };
+            let lap = Lap { rate: 1_000.0, server_busy, database_busy: None, load_busy: 1.0 };
             FullSpeed::of(name, name, vec![lap]).unwrap()
         };
         assert!(is_marked(&row("ceiling", 0.8)));

@@ -1,59 +1,37 @@
 //! The customers to be read: created over HTTP, as all others are, or found from an earlier run.
 
-use std::fs;
-use std::path::{Path, PathBuf};
-
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::load::send_all;
+use crate::place::Place;
 use crate::program::Program;
 use crate::traffic::Requests;
-use crate::{Fault, Outcome, tell};
+use crate::{Outcome, tell};
 
-/// A directory with customers that were all created.
-pub(crate) struct Seeded {
-    /// The server's data.
-    pub(crate) data: PathBuf,
-    /// How many there are: those that were asked for, or more from an earlier run.
-    pub(crate) customers: u32,
-}
-
-/// Sees to it that there are so many customers in `directory`.
+/// Sees to it that there are so many customers; how many there are, which are more after an earlier run.
 pub(crate) fn seed(
     program: &Program,
-    directory: &Path,
+    place: &Place,
     wanted: u32,
     connections: u16,
-) -> Outcome<Seeded> {
-    let data = directory.join("customers");
-    // Written when all were created: what a run that was ended left behind has gaps.
-    let record = directory.join("customers.count");
-    let present = match fs::read_to_string(&record) {
-        Ok(text) => text.trim().parse().map_err(Fault::at(record.display()))?,
-        Err(_) if data.exists() => {
-            return Err(Fault::new(format!(
-                "not all customers in {} were created: delete it and begin again",
-                data.display()
-            )));
-        }
-        Err(_) => 0,
-    };
+) -> Outcome<u32> {
+    let present = place.present()?;
     if present >= wanted {
         tell(&format!("{present} customers are there from an earlier run"));
-        return Ok(Seeded { data, customers: present });
+        return Ok(present);
     }
     if present > 0 {
-        fs::remove_file(&record)?;
+        place.note(None)?;
     }
-    let server = program.start(&data)?;
+    let server = program.start(&place.kept())?;
     let bar = bar(wanted)?;
     let progress = |created| bar.set_position(u64::from(present) + u64::from(created));
     let mut creates = Requests::creates(present);
     send_all(server.address, connections, wanted - present, &mut creates, &progress)?;
     bar.finish();
     server.stop()?;
-    fs::write(&record, format!("{wanted}\n"))?;
-    Ok(Seeded { data, customers: wanted })
+    place.note(Some(wanted))?;
+    Ok(wanted)
 }
 
 fn bar(length: u32) -> Outcome<ProgressBar> {

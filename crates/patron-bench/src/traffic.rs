@@ -7,6 +7,9 @@ use patron_testkit::server::SANDBOX_KEY;
 /// How many customers the hot set has.
 pub(crate) const HOT: u32 = 1_000;
 
+/// Where the numbers of customers begin that are written to be taken after.
+const SAMPLES_FROM: u32 = 4_000_000_000;
+
 /// Makes the requests of one kind, one after the other.
 pub(crate) struct Requests {
     kind: Kind,
@@ -58,6 +61,11 @@ impl Requests {
         );
         let call = authorized(Call::new("POST", "/customers").form(form));
         Self::new(Kind::Create { next: first.into() }, call)
+    }
+
+    /// New customers that look as those do, and are none of them.
+    pub(crate) fn samples() -> Self {
+        Self::creates(SAMPLES_FROM)
     }
 
     fn new(kind: Kind, call: Call) -> Self {

@@ -11,6 +11,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use patron_testkit::postgres::Setup;
 use patron_testkit::server::Outcome;
 use serde_json::Value;
 
@@ -28,13 +29,13 @@ fn program() -> PathBuf {
 }
 
 /// Runs the harness with its data below `directory`; what it says to people, and all figures.
-fn measure(directory: &Path) -> (Outcome, Value) {
+fn measure(directory: &Path, arguments: &[&str]) -> (Outcome, Value) {
     let json = directory.join("figures.json");
     let mut command = Command::new(HARNESS);
     command.args(["--customers", "500", "--rounds", "1", "--seconds", "0.3"]);
     command.arg("--program").arg(program());
     command.arg("--data").arg(directory.join("data")).arg("--json").arg(&json);
-    let outcome = Outcome::of(&mut command);
+    let outcome = Outcome::of(command.args(arguments));
     outcome.ok();
     let figures = serde_json::from_slice(&fs::read(json).unwrap()).unwrap();
     (outcome, figures)
@@ -111,7 +112,7 @@ fn half_load_is_plausible(rows: &Value, full_speed: &Value) {
 #[test]
 fn every_figure_is_there_and_can_be_true() {
     let directory = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
-    let (outcome, figures) = measure(directory.path());
+    let (outcome, figures) = measure(directory.path(), &[]);
     assert_eq!(figures["setting"]["customers"], 500);
     assert!(figures["setting"]["is_on_disk"].is_boolean());
     full_speed_is_plausible(&figures["full_speed"]);
@@ -137,6 +138,42 @@ fn every_figure_is_there_and_can_be_true() {
 }
 
 #[test]
+fn postgresql_is_measured_beside_pgbench_and_left_as_it_was() {
+    let directory = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    let cluster = Setup::new().start();
+    cluster.psql("alter role patron createdb");
+    for run in 0..2 {
+        let (outcome, figures) = measure(directory.path(), &["--database-url", &cluster.url()]);
+        assert_eq!(figures["setting"]["database"]["fsync"], "off");
+        let rows = &figures["full_speed"];
+        for (name, ceiling) in [
+            ("read_hot", "pgbench_read_hot"),
+            ("read_random", "pgbench_read"),
+            ("create", "pgbench_create"),
+            ("read_lone", "pgbench_read_lone"),
+            ("create_lone", "pgbench_create_lone"),
+        ] {
+            let against = &find(rows, name)["against"];
+            assert_eq!(against["ceiling"], ceiling);
+            let ratio = number(&find(rows, name)["rate"]["median"])
+                / number(&find(rows, ceiling)["rate"]["median"]);
+            assert!((number(&against["ratio"]) - ratio).abs() < 1e-6, "{against}");
+        }
+        for name in ["pgbench_read_16", "pgbench_create_16", "pgbench_create_pipelined"] {
+            assert!(number(&find(rows, name)["rate"]["median"]) > 1.0, "{name}");
+        }
+        let was_there = outcome.stderr.contains("500 customers are there from an earlier run");
+        assert_eq!(was_there, run == 1, "{outcome:?}");
+        for words in ["fsync off, synchronous_commit on", "start on an empty database"] {
+            assert!(outcome.ok().contains(words), "{words}: {outcome:?}");
+        }
+    }
+    // One merchant's customers are kept, and no other database.
+    assert_eq!(cluster.psql("select count(*), count(distinct merchant) from customer"), "500|1");
+    assert_eq!(cluster.psql("select count(*) from pg_database where datname like 'patron_%'"), "0");
+}
+
+#[test]
 fn what_is_in_the_way_is_said_in_words() {
     let refused = |arguments: &[&str]| {
         Outcome::of(Command::new(HARNESS).args(arguments)).refused().to_owned()
@@ -147,9 +184,13 @@ fn what_is_in_the_way_is_said_in_words() {
     assert!(said.contains("choose with --server-core and --load-core"), "{said}");
     let said = Outcome::of(Command::new(HARNESS).env("PATH", "")).refused().to_owned();
     assert!(said.contains("install the package util-linux"), "{said}");
+    let program = program();
+    let program = program.to_str().unwrap();
+    let said = refused(&["--program", program, "--postgres", "--pgbench", "/nowhere/pgbench"]);
+    assert!(said.contains("install the package postgresql, or name it with --pgbench"), "{said}");
     let directory = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
     fs::create_dir(directory.path().join("customers")).unwrap();
     let data = directory.path().to_str().unwrap();
-    let said = refused(&["--program", program().to_str().unwrap(), "--data", data]);
+    let said = refused(&["--program", program, "--data", data]);
     assert!(said.contains("delete it and begin again"), "{said}");
 }

@@ -61,7 +61,7 @@ const CUSTOMER: [Kind; 19] = [
 ];
 
 /// Answers the numbers of those that were created: whoever finds a key taken is left out.
-static CREATE: RowsStatement = RowsStatement::new(
+pub(crate) static CREATE: RowsStatement = RowsStatement::new(
     "INSERT INTO customer (merchant, number, version, created_ms, updated_ms, deleted_ms, status, \
      verification, index_generation, id_index, reference_index, email_search, phone_search, \
      reference_search, name_search, history_head, schema, sealed, key_generation) VALUES ",
@@ -86,13 +86,13 @@ static UPDATE: RowsStatement = RowsStatement::new(
      WHERE c.merchant = $1 AND c.number = v.number",
 );
 
-static PUT_KEYS: RowsStatement = RowsStatement::new(
+pub(crate) static PUT_KEYS: RowsStatement = RowsStatement::new(
     "INSERT INTO customer_key (merchant, number, generation, wrap_generation, wrapped) VALUES ",
     &[Kind::Whole, Kind::Whole, Kind::Whole, Kind::Whole, Kind::Bytes],
     "",
 );
 
-static PUT_ENTRIES: RowsStatement = RowsStatement::new(
+pub(crate) static PUT_ENTRIES: RowsStatement = RowsStatement::new(
     "INSERT INTO history (merchant, number, version, happened, changed, at_ms, actor, sealed, \
      digest, head, change_id, schema, key_generation) VALUES ",
     &[
@@ -113,7 +113,7 @@ static PUT_ENTRIES: RowsStatement = RowsStatement::new(
     "",
 );
 
-static COUNT: RowsStatement = RowsStatement::new(
+pub(crate) static COUNT: RowsStatement = RowsStatement::new(
     "INSERT INTO customer_count AS n (merchant, slot, live) VALUES ",
     &[Kind::Whole, Kind::Whole, Kind::Whole],
     " ON CONFLICT (merchant, slot) DO UPDATE SET live = n.live + excluded.live",

@@ -6,7 +6,9 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use deadpool::managed::{Manager, Metrics, Object, Pool, PoolError, RecycleError, RecycleResult};
+use deadpool::managed::{
+    Manager, Metrics, Object, Pool, PoolError, QueueMode, RecycleError, RecycleResult,
+};
 use patron::entropy::{Entropy, random_bytes};
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
@@ -246,7 +248,7 @@ pub(crate) enum Isolation {
 }
 
 impl Isolation {
-    const fn begin(self) -> &'static str {
+    pub(crate) const fn begin(self) -> &'static str {
         match self {
             Self::Committed => "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE",
             Self::Snapshot => "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
@@ -278,6 +280,8 @@ impl Connections {
         let pool = Pool::builder(maker)
             .max_size(connections_max)
             .wait_timeout(Some(wait_max))
+            // What was used last is warm: its statements are prepared, and its server process is in the caches.
+            .queue_mode(QueueMode::Lifo)
             .runtime(deadpool::Runtime::Tokio1)
             .build();
         let pool = pool.map_err(|_| NotConnected::Closed)?;

@@ -1,13 +1,23 @@
 //! Gathering: what comes while others are at work waits for them, and is then done together. What comes alone
 //! is done at once.
+//!
+//! The larger a group, the less each in it costs, and the longer it takes. So those who wait go when they are as many
+//! as those under way, or when nobody is under way: with few callers nobody waits long, with many the groups grow.
 
 use std::collections::VecDeque;
+use std::pin::pin;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::time::timeout;
+
+/// Who takes longer is not waited for: he may be waiting himself, for a lock or for a server that is away.
+const LATE_AFTER: Duration = Duration::from_millis(20);
 
 /// What waits, and how many lanes work it off.
 ///
-/// A lane is a task that takes what waits, does it, and takes again, until nothing waits. Whoever adds
-/// something while fewer lanes than allowed are at work starts one.
+/// A lane is a task that takes what waits, does it, and takes again, until there is nothing for it to take. Whoever
+/// adds something may have to start one.
 pub(crate) struct Gathering<T, B> {
     state: Mutex<State<T, B>>,
     lanes_max: usize,
@@ -17,8 +27,29 @@ pub(crate) struct Gathering<T, B> {
 struct State<T, B> {
     waiting: VecDeque<T>,
     lanes: usize,
+    /// Lanes that were started and have not taken anything yet.
+    starting: usize,
+    /// How many were taken, are not done, and are not late.
+    under_way: usize,
     /// What must not be taken by another lane meanwhile, in the terms of whoever takes.
     busy: B,
+}
+
+impl<T, B> State<T, B> {
+    /// Whether those who wait are to go now.
+    fn is_time(&self) -> bool {
+        !self.waiting.is_empty() && self.waiting.len() >= self.under_way
+    }
+
+    /// Counts a lane more if one is wanted, which the caller is to start.
+    fn wants_lane(&mut self, lanes_max: usize) -> bool {
+        let wants = self.is_time() && self.starting == 0 && self.lanes < lanes_max;
+        if wants {
+            self.lanes = self.lanes.saturating_add(1);
+            self.starting = self.starting.saturating_add(1);
+        }
+        wants
+    }
 }
 
 /// What comes of adding something.
@@ -34,7 +65,13 @@ pub(crate) enum Added {
 
 impl<T, B: Default> Gathering<T, B> {
     pub(crate) fn new(lanes_max: usize, waiting_max: usize) -> Self {
-        let state = State { waiting: VecDeque::new(), lanes: 0, busy: B::default() };
+        let state = State {
+            waiting: VecDeque::new(),
+            lanes: 0,
+            starting: 0,
+            under_way: 0,
+            busy: B::default(),
+        };
         Self { state: Mutex::new(state), lanes_max, waiting_max }
     }
 
@@ -44,11 +81,7 @@ impl<T, B: Default> Gathering<T, B> {
             return Added::Full;
         }
         state.waiting.push_back(one);
-        if state.lanes >= self.lanes_max {
-            return Added::Waits;
-        }
-        state.lanes = state.lanes.saturating_add(1);
-        Added::StartLane
+        if state.wants_lane(self.lanes_max) { Added::StartLane } else { Added::Waits }
     }
 
     /// What a lane does next, chosen by `pick` from what waits; `None` ends the lane.
@@ -57,19 +90,50 @@ impl<T, B: Default> Gathering<T, B> {
         pick: impl FnOnce(&mut VecDeque<T>, &mut B) -> Vec<T>,
     ) -> Option<Vec<T>> {
         let mut state = self.lock();
-        let State { waiting, lanes, busy } = &mut *state;
-        let picked = pick(waiting, busy);
+        state.starting = state.starting.saturating_sub(1);
+        let picked = if state.is_time() {
+            let State { waiting, busy, .. } = &mut *state;
+            pick(waiting, busy)
+        } else {
+            Vec::new()
+        };
         if picked.is_empty() {
             // Whatever waits now waits for another lane, which takes again when it is done.
-            *lanes = lanes.saturating_sub(1);
+            state.lanes = state.lanes.saturating_sub(1);
             return None;
         }
+        state.under_way = state.under_way.saturating_add(picked.len());
         Some(picked)
     }
 
     /// All that waits, as what failed just now would fail for them too.
     pub(crate) fn drain(&self) -> Vec<T> {
         self.lock().waiting.drain(..).collect()
+    }
+
+    /// Does what was taken, which are so many. When it takes long, others go meanwhile: `start_lane` is called when
+    /// they need a lane.
+    pub(crate) async fn see_through<R>(
+        &self,
+        count: usize,
+        work: impl Future<Output = R>,
+        start_lane: impl FnOnce(),
+    ) -> R {
+        let mut work = pin!(work);
+        if let Ok(done) = timeout(LATE_AFTER, &mut work).await {
+            self.forget(count);
+            return done;
+        }
+        self.forget(count);
+        if self.needs_lane() {
+            start_lane();
+        }
+        work.await
+    }
+
+    fn forget(&self, count: usize) {
+        let mut state = self.lock();
+        state.under_way = state.under_way.saturating_sub(count);
     }
 
     /// Lets others take what was busy. The lane that calls takes again afterwards.
@@ -79,12 +143,7 @@ impl<T, B: Default> Gathering<T, B> {
 
     /// Whether something waits that nobody would take: the caller is to start a lane then.
     pub(crate) fn needs_lane(&self) -> bool {
-        let mut state = self.lock();
-        let needs = !state.waiting.is_empty() && state.lanes < self.lanes_max;
-        if needs {
-            state.lanes = state.lanes.saturating_add(1);
-        }
-        needs
+        self.lock().wants_lane(self.lanes_max)
     }
 
     /// Nothing here can be left half-changed: a panic while the lock was held is a bug elsewhere.
@@ -108,9 +167,46 @@ mod tests {
         assert_eq!(gathering.take(all), Some(vec![1]));
         assert_eq!(gathering.add(2), Added::Waits);
         assert_eq!(gathering.add(3), Added::Waits);
+        gathering.forget(1);
         assert_eq!(gathering.take(all), Some(vec![2, 3]));
+        gathering.forget(2);
         assert_eq!(gathering.take(all), None);
         assert_eq!(gathering.add(4), Added::StartLane, "the lane has ended");
+    }
+
+    #[test]
+    fn as_many_as_are_under_way_go_beside_them() {
+        let gathering: Gathering<u8, ()> = Gathering::new(3, 9);
+        assert_eq!(gathering.add(1), Added::StartLane);
+        assert_eq!(gathering.add(2), Added::Waits, "the lane that starts takes both");
+        assert_eq!(gathering.take(all), Some(vec![1, 2]));
+        assert_eq!(gathering.add(3), Added::Waits);
+        assert_eq!(gathering.add(4), Added::StartLane);
+        assert_eq!(gathering.take(all), Some(vec![3, 4]));
+        assert_eq!(gathering.add(5), Added::Waits);
+        gathering.forget(2);
+        assert_eq!(gathering.take(all), None, "two are under way, and one would go");
+        gathering.forget(2);
+        assert_eq!(gathering.take(all), Some(vec![5]), "the last lane leaves nobody behind");
+    }
+
+    #[tokio::test]
+    async fn nobody_waits_for_who_is_late() {
+        let gathering: Gathering<u8, ()> = Gathering::new(2, 9);
+        for one in 1..4 {
+            gathering.add(one);
+        }
+        assert_eq!(gathering.take(all), Some(vec![1, 2, 3]));
+        assert_eq!(gathering.add(4), Added::Waits);
+        let (is_started, started) = tokio::sync::oneshot::channel();
+        let work = async {
+            assert!(started.await.is_ok());
+            assert_eq!(gathering.take(all), Some(vec![4]));
+        };
+        gathering.see_through(3, work, || is_started.send(()).unwrap()).await;
+        assert_eq!(gathering.add(5), Added::Waits);
+        gathering.see_through(1, async {}, || panic!("nobody is late")).await;
+        assert_eq!(gathering.take(all), Some(vec![5]));
     }
 
     #[test]
@@ -133,8 +229,10 @@ mod tests {
         assert_eq!(gathering.take(pick), Some(vec![7]));
         assert_eq!(gathering.add(7), Added::StartLane);
         assert_eq!(gathering.take(pick), None, "the second lane has nothing to do");
+        gathering.forget(1);
         gathering.release(|busy| busy.clear());
         assert_eq!(gathering.take(pick), Some(vec![7]), "the first lane takes what was left");
+        gathering.forget(1);
         gathering.release(|busy| busy.clear());
         assert_eq!(gathering.take(pick), None);
     }

@@ -17,6 +17,7 @@ mod manage;
 mod migrations;
 mod open_error;
 mod outbox;
+pub mod plain;
 mod read;
 mod reads;
 mod replica;

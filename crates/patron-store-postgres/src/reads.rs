@@ -6,6 +6,7 @@ use std::sync::Arc;
 use patron::ids::{CustomerNumber, MerchantNumber};
 use patron::seal::SealedCustomer;
 use patron::store::{StoreError, UniqueKey};
+use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 use tokio_postgres::Row;
 
@@ -27,7 +28,7 @@ static FIND_BY_ID: Statement = Statement::new(
     &[Kind::Whole, Kind::BytesList],
 );
 
-static FIND_BY_REFERENCE: Statement = Statement::new(
+pub(crate) static FIND_BY_REFERENCE: Statement = Statement::new(
     select_customer!(
         "WHERE c.merchant = $1 AND c.reference_index = ANY ($2) \
          AND c.reference_index IS NOT NULL AND c.deleted_ms IS NULL"
@@ -69,7 +70,7 @@ impl Reads {
     /// The customer with this name, unless it is deleted. To be called on the store's own thread's runtime.
     pub(crate) fn find(
         &self,
-        runtime: &tokio::runtime::Handle,
+        runtime: &Handle,
         merchant: MerchantNumber,
         key: UniqueKey,
     ) -> oneshot::Receiver<Result<Found, StoreError>> {
@@ -77,14 +78,16 @@ impl Reads {
         let lookup = Lookup { merchant, key, reply };
         match self.gathering.add(lookup) {
             Added::Waits => {}
-            Added::StartLane => {
-                let reads = self.clone();
-                runtime.spawn(async move { reads.work_off().await });
-            }
+            Added::StartLane => self.start_lane(runtime),
             // The lookup is dropped, and whoever asked hears of it.
             Added::Full => {}
         }
         answer
+    }
+
+    fn start_lane(&self, runtime: &Handle) {
+        let reads = self.clone();
+        runtime.spawn(async move { reads.work_off().await });
     }
 
     async fn work_off(&self) {
@@ -95,7 +98,9 @@ impl Reads {
             })
         };
         while let Some(batch) = next() {
-            self.answer(batch).await;
+            let (count, answering) = (batch.len(), self.answer(batch));
+            let start_lane = || self.start_lane(&Handle::current());
+            self.gathering.see_through(count, answering, start_lane).await;
         }
     }
 

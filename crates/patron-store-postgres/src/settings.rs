@@ -82,7 +82,7 @@ impl Settings {
 
 /// Each statement has an index made for it. A plan that was made while a table was small is kept while it grows,
 /// and must not read through all of it then; none is worth being compiled.
-const PLANNING: &str = " -c enable_seqscan=off -c jit=off";
+pub(crate) const PLANNING: &str = " -c enable_seqscan=off -c jit=off";
 
 /// A URL as far as it may be shown.
 fn place(url: &str) -> String {

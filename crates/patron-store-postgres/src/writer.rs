@@ -110,7 +110,9 @@ impl Writer {
         let next = || self.gathering.take(|waiting, busy| pick(waiting, busy, self.sharing));
         while let Some(group) = next() {
             let group = Group::of(group);
-            match self.commit(&group, None).await {
+            let start_lane = || self.start_lane(&Handle::current());
+            let committing = self.commit(&group, None);
+            match self.gathering.see_through(group.changes.len(), committing, start_lane).await {
                 Outcome::Known(answers) => self.answer(group, answers),
                 Outcome::Away(error) => {
                     let answers = refuse(group.changes.len(), &error);

@@ -29,8 +29,8 @@ const ARROWS: [(&str, &[&str]); 8] = [
             "patron-store-postgres",
         ],
     ),
-    // It starts the program and sees it from outside only.
-    ("patron-bench", &["patron-testkit"]),
+    // It starts the program and sees it from outside only; of the store it knows the SQL that it runs itself.
+    ("patron-bench", &["patron-store-postgres", "patron-testkit"]),
 ];
 
 /// What no crate but these may use: each opens a door that the others must not go through.
