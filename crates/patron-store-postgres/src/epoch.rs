@@ -8,6 +8,7 @@ use patron::clock::MonotonicClock;
 use patron::store::StoreError;
 use tokio::time::{sleep, timeout};
 
+use crate::PostgresStore;
 use crate::connections::Connection;
 use crate::errors::{Failed, NotAnswering};
 use crate::migrations::OWN_SCHEMA;
@@ -122,6 +123,12 @@ impl Epochs {
         self.0.trusted_until_ms.store(until, Ordering::Release);
     }
 
+    /// The database's own number of the last change that this process has learned of.
+    fn learned(&self) -> Option<u64> {
+        let last = self.0.last.lock().unwrap_or_else(PoisonError::into_inner);
+        last.epoch.and_then(|epoch| u64::try_from(epoch).ok())
+    }
+
     /// The time by which notes are taken.
     pub(crate) fn now(&self) -> Duration {
         self.0.clock.elapsed()
@@ -134,6 +141,14 @@ impl Epochs {
             let _ = self.ask().await;
             sleep(ASKED_EVERY).await;
         }
+    }
+}
+
+impl PostgresStore {
+    /// How far this process has followed the changes of merchants and keys, in the database's own count, which
+    /// is the same for all processes; however long ago it was learned. Nothing before the first answer.
+    pub fn learned_management_epoch(&self) -> Option<u64> {
+        self.epochs.learned()
     }
 }
 
