@@ -407,6 +407,7 @@ fn reachable(address: SocketAddr) -> SocketAddr {
 fn site(opened: &Opened, settings: &ServeSettings, metrics: &Arc<Metrics>) -> Arc<Site> {
     let body_size_max = usize::try_from(settings.body_size_max).unwrap_or(usize::MAX);
     Arc::new(Site {
+        engine: opened.engine.clone(),
         patron: Arc::clone(&opened.patron),
         wires: Arc::clone(&opened.wires),
         clock: Box::new(SystemClock),

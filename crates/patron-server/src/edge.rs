@@ -27,6 +27,7 @@ use patron_wire::{Answer, Context, Limits, Request, RequestBody, Wire};
 use crate::logs::{RequestLine, is_loggable_id, log_request};
 use crate::metrics::{self, Metrics, Recorder};
 use crate::own_paths::OwnPath;
+use crate::stores::Engine;
 use crate::system::Stopwatch;
 use crate::wires::Wires;
 
@@ -35,6 +36,7 @@ const SERVER: &str = "server";
 
 /// What all workers share to answer requests.
 pub(crate) struct Site {
+    pub(crate) engine: Engine,
     pub(crate) patron: Arc<Patron>,
     pub(crate) wires: Wires,
     pub(crate) clock: Box<dyn Clock>,
@@ -189,6 +191,9 @@ impl Edge {
         let mut answer = plain(StatusCode::OK, "", OwnPath::Metrics.text(), id);
         let kind = HeaderValue::from_static(metrics::CONTENT_TYPE);
         answer.response.headers_mut().insert(CONTENT_TYPE, kind);
+        if let Some(epoch) = self.site.engine.learned_management_epoch() {
+            self.site.metrics.note_management_epoch(epoch);
+        }
         *answer.response.body_mut() = self.site.metrics.to_text().into();
         answer
     }

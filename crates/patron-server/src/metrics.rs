@@ -45,6 +45,7 @@ pub(crate) struct Metrics {
     connections: Gauge,
     job_held: Family<JobLabels, Gauge>,
     tokens_cleared: Counter,
+    management_epoch: Gauge,
 }
 
 /// The name of a job in the background.
@@ -58,6 +59,7 @@ impl Metrics {
         let connections = Gauge::default();
         let job_held = Family::<JobLabels, Gauge>::default();
         let tokens_cleared = Counter::default();
+        let management_epoch = Gauge::default();
         registry.register(
             "patron_store_group_size",
             "Writes that the store made durable together",
@@ -75,12 +77,25 @@ impl Metrics {
             tokens_cleared.clone(),
         );
         registry.register(
+            "patron_management_epoch",
+            "The last change of merchants or keys that this process has learned of",
+            management_epoch.clone(),
+        );
+        registry.register(
             "patron_build",
             "The program",
             Info::new([("version", env!("CARGO_PKG_VERSION"))]),
         );
         registry.register_collector(Box::new(requests.clone()));
-        Self { registry, requests, group_size, connections, job_held, tokens_cleared }
+        Self {
+            registry,
+            requests,
+            group_size,
+            connections,
+            job_held,
+            tokens_cleared,
+            management_epoch,
+        }
     }
 
     /// Where one worker counts its requests.
@@ -108,6 +123,11 @@ impl Metrics {
         match job {
             Job::ClearTokens => self.tokens_cleared.inc_by(round.done),
         };
+    }
+
+    /// Takes in of which change of merchants or keys the process has learned last.
+    pub(crate) fn note_management_epoch(&self, epoch: u64) {
+        self.management_epoch.set(i64::try_from(epoch).unwrap_or(i64::MAX));
     }
 
     /// Everything, as text.
@@ -276,6 +296,7 @@ mod tests {
         let round = |is_held, done| Round { is_held, done, error: None };
         metrics.count_round(Job::ClearTokens, &round(false, 2));
         metrics.count_round(Job::ClearTokens, &round(true, 5));
+        metrics.note_management_epoch(7);
         let text = metrics.to_text();
         for line in [
             "patron_requests_in_flight 1",
@@ -288,6 +309,7 @@ mod tests {
             "patron_store_group_size_count 1",
             "patron_job_held{job=\"clear_tokens\"} 1",
             "patron_tokens_cleared_total 7",
+            "patron_management_epoch 7",
             "patron_build_info{version=\"0.1.0\"} 1",
             "# EOF",
         ] {

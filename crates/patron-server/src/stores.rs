@@ -94,6 +94,15 @@ impl Engine {
         }
     }
 
+    /// The number of the last change of merchants or keys that this process has learned of, however long ago;
+    /// every process on the same data counts alike.
+    pub(crate) fn learned_management_epoch(&self) -> Option<u64> {
+        match self {
+            Self::Sqlite(store) => store.management_epoch().ok(),
+            Self::Postgres(store) => store.learned_management_epoch(),
+        }
+    }
+
     /// What is broken in the store, in words; nothing when all is well. Takes its time, and may keep the
     /// thread all the while.
     pub(crate) async fn check_integrity(&self) -> Result<Vec<String>, StoreError> {

@@ -4,25 +4,26 @@
 //! that is the same for everybody, so that two groups never wait for each other. Then all that the changes that
 //! are not refused have to write is written in statements that they share.
 
+mod writes;
+
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use patron::change::{Change, ChangeParts, Expected};
 use patron::clock::Timestamp;
-use patron::history::{EntryHeader, HistoryHead, SealedEntry};
 use patron::ids::{CustomerNumber, MerchantNumber};
-use patron::keys::WrappedCustomerKey;
 use patron::seal::SealedCustomer;
 use patron::store::{StoreError, Unique};
 use tokio_postgres::Row;
 
+pub(crate) use crate::apply::writes::{COUNT, PUT_ENTRIES, PUT_KEYS};
+use crate::apply::writes::{Rows, write_and_commit};
 use crate::connections::{Connection, Isolation};
-use crate::errors::{Doubt, Failed};
-use crate::outbox::{PUT_EVENTS, event_values};
-use crate::rows::{Columns, customer_values, integer};
+use crate::errors::Failed;
+use crate::rows::{Columns, customer_values};
 use crate::sql::{Kind, RowsStatement, Statement, Value};
-use crate::tokens::token_values;
 use crate::transaction::{Step, in_order};
+use crate::writer::Sharing;
 
 /// The rows that a step answers: whose they are, and whether they were just created.
 type Answered = Option<(MerchantNumber, bool, Vec<Row>)>;
@@ -69,63 +70,6 @@ pub(crate) static CREATE: RowsStatement = RowsStatement::new(
     " ON CONFLICT DO NOTHING RETURNING number",
 );
 
-/// The merchant comes as a parameter of its own in each row, and once more as a column to compare.
-static UPDATE: RowsStatement = RowsStatement::new(
-    "UPDATE customer AS c SET version = v.version, created_ms = v.created_ms, \
-     updated_ms = v.updated_ms, deleted_ms = v.deleted_ms, status = v.status, \
-     verification = v.verification, index_generation = v.index_generation, id_index = v.id_index, \
-     reference_index = v.reference_index, email_search = v.email_search, \
-     phone_search = v.phone_search, reference_search = v.reference_search, \
-     name_search = v.name_search, history_head = v.history_head, schema = v.schema, \
-     sealed = v.sealed, key_generation = v.key_generation \
-     FROM (VALUES ",
-    &CUSTOMER,
-    ") AS v (merchant, number, version, created_ms, updated_ms, deleted_ms, status, verification, \
-     index_generation, id_index, reference_index, email_search, phone_search, reference_search, \
-     name_search, history_head, schema, sealed, key_generation) \
-     WHERE c.merchant = $1 AND c.number = v.number",
-);
-
-pub(crate) static PUT_KEYS: RowsStatement = RowsStatement::new(
-    "INSERT INTO customer_key (merchant, number, generation, wrap_generation, wrapped) VALUES ",
-    &[Kind::Whole, Kind::Whole, Kind::Whole, Kind::Whole, Kind::Bytes],
-    "",
-);
-
-pub(crate) static PUT_ENTRIES: RowsStatement = RowsStatement::new(
-    "INSERT INTO history (merchant, number, version, happened, changed, at_ms, actor, sealed, \
-     digest, head, change_id, schema, key_generation) VALUES ",
-    &[
-        Kind::Whole,
-        Kind::Whole,
-        Kind::Whole,
-        Kind::Whole,
-        Kind::Bytes,
-        Kind::Whole,
-        Kind::Whole,
-        Kind::Bytes,
-        Kind::Bytes,
-        Kind::Bytes,
-        Kind::Bytes,
-        Kind::Whole,
-        Kind::Whole,
-    ],
-    "",
-);
-
-pub(crate) static COUNT: RowsStatement = RowsStatement::new(
-    "INSERT INTO customer_count AS n (merchant, slot, live) VALUES ",
-    &[Kind::Whole, Kind::Whole, Kind::Whole],
-    " ON CONFLICT (merchant, slot) DO UPDATE SET live = n.live + excluded.live",
-);
-
-/// Fails as a whole where a hash is taken, since what was sent behind it is committed otherwise.
-static PUT_TOKENS: RowsStatement = RowsStatement::new(
-    "INSERT INTO client_token (merchant, hash, number, issued_ms, expires_ms, uses_left) VALUES ",
-    &[Kind::Whole, Kind::Bytes, Kind::Whole, Kind::Whole, Kind::Whole, Kind::Whole],
-    "",
-);
-
 /// Whose names they are that a change wants. Each question has an index of its own.
 static FIND_TAKEN: Statement = Statement::new(
     "SELECT number, id_index, reference_index FROM customer \
@@ -147,9 +91,8 @@ static FIND_APPLIED: Statement = Statement::new(
 
 /// The statements of this file, for those who look at all of them.
 pub(crate) fn statements() -> Vec<&'static Statement> {
-    let rows = [&CREATE, &UPDATE, &PUT_KEYS, &PUT_ENTRIES, &PUT_EVENTS, &PUT_TOKENS, &COUNT];
     let single = [&LOCK, &FIND_TAKEN, &FIND_APPLIED];
-    rows.into_iter().flat_map(RowsStatement::all).chain(single).collect()
+    CREATE.all().into_iter().chain(single).chain(writes::statements()).collect()
 }
 
 /// Applies changes in a transaction of their own; what became of each, in order. No customer is among them twice.
@@ -159,6 +102,7 @@ pub(crate) fn statements() -> Vec<&'static Statement> {
 pub(crate) async fn apply(
     connection: &Connection,
     changes: &[Change],
+    sharing: Sharing,
     is_sent: &AtomicBool,
 ) -> Result<Vec<Answer>, Failed> {
     let found = Found::look(connection, changes).await?;
@@ -178,7 +122,7 @@ pub(crate) async fn apply(
     if winners.is_empty() {
         connection.commit().await?;
     } else {
-        write_and_commit(connection, &winners, &found).await?;
+        write_and_commit(connection, &winners, &found, sharing).await?;
     }
     Ok(answers)
 }
@@ -412,141 +356,4 @@ impl Found {
         };
         i64::from(change.customer.deleted.is_none()) - i64::from(was_there)
     }
-}
-
-/// Rows to write, by merchant.
-#[derive(Default)]
-struct Rows<'a>(BTreeMap<MerchantNumber, Vec<Value<'a>>>);
-
-impl<'a> Rows<'a> {
-    fn add(&mut self, merchant: MerchantNumber, values: &[Value<'a>]) {
-        self.0.entry(merchant).or_default().extend_from_slice(values);
-    }
-
-    /// The rows cut into as few statements as there are, which are added to `statements`.
-    fn chunks(
-        self,
-        of: &'static RowsStatement,
-        statements: &mut Vec<&'static Statement>,
-    ) -> Vec<(MerchantNumber, &'static Statement, Vec<Value<'a>>)> {
-        let mut chunks = Vec::new();
-        for (merchant, mut values) in self.0 {
-            while let Some((statement, rows)) = of.for_up_to(values.len() / of.width().max(1)) {
-                let rest = values.split_off(rows.saturating_mul(of.width()));
-                statements.push(statement);
-                chunks.push((merchant, statement, values));
-                values = rest;
-            }
-        }
-        chunks
-    }
-}
-
-/// Writes all that is left to write about changes that apply, and commits. All of it goes out at once: a
-/// statement that fails makes a rollback of the commit behind it.
-async fn write_and_commit(
-    connection: &Connection,
-    winners: &[&ChangeParts],
-    found: &Found,
-) -> Result<(), Failed> {
-    let changed: Vec<Vec<u8>> = winners
-        .iter()
-        .map(|change| change.entry.header.changed.iter().map(|field| field.code()).collect())
-        .collect();
-    let (mut updates, mut keys, mut entries) = (Rows::default(), Rows::default(), Rows::default());
-    let (mut events, mut tokens, mut counts) = (Rows::default(), Rows::default(), Rows::default());
-    let mut lives: BTreeMap<MerchantNumber, i64> = BTreeMap::new();
-    for (change, changed) in winners.iter().zip(&changed) {
-        let ChangeParts { id: _, expected, customer, entry, event, token } = change;
-        let merchant = customer.merchant;
-        match expected {
-            Expected::Absent => keys.add(merchant, &key_values(customer)),
-            Expected::Version(_) => updates.add(merchant, &customer_values(customer)?),
-        }
-        entries.add(entry.header.merchant, &entry_values(entry, changed)?);
-        events.add(event.merchant, &event_values(event)?);
-        if let Some(token) = token {
-            tokens.add(token.merchant, &token_values(token));
-        }
-        let live = lives.entry(merchant).or_default();
-        *live = live.saturating_add(found.count(change));
-    }
-    for (merchant, live) in lives.into_iter().filter(|(_, live)| *live != 0) {
-        let number = Value::Whole(merchant.get().into());
-        counts.add(merchant, &[number, Value::Whole(connection.slot().into()), Value::Whole(live)]);
-    }
-    // Counts last, since others may wait for their rows.
-    let rows = [
-        (updates, &UPDATE),
-        (keys, &PUT_KEYS),
-        (entries, &PUT_ENTRIES),
-        (events, &PUT_EVENTS),
-        (tokens, &PUT_TOKENS),
-        (counts, &COUNT),
-    ];
-    let mut statements = Vec::new();
-    let mut steps: Vec<Step<'_, ()>> = Vec::new();
-    for (rows, of) in rows {
-        for (_, statement, values) in rows.chunks(of, &mut statements) {
-            steps.push(Box::pin(async move {
-                connection.execute(statement, &values).await?;
-                Ok(())
-            }));
-        }
-    }
-    connection.prepare(&statements).await?;
-    steps.push(Box::pin(connection.commit()));
-    let mut outcome = Ok(());
-    for step in in_order(steps).await {
-        match step {
-            Ok(()) => {}
-            // What was sent may have been done, though its answer was lost.
-            Err(failed) if failed.spoils_connection() => return Err(Failed::Unknown(Doubt::Lost)),
-            Err(failed) if outcome.is_ok() => outcome = Err(failed),
-            Err(_) => {}
-        }
-    }
-    outcome
-}
-
-fn key_values(customer: &SealedCustomer) -> [Value<'_>; 5] {
-    let WrappedCustomerKey { generation, wrap_generation, wrapped } = &customer.key;
-    [
-        Value::Whole(customer.merchant.get().into()),
-        Value::Whole(customer.number.get()),
-        Value::Whole((*generation).into()),
-        Value::Whole((*wrap_generation).into()),
-        Value::Bytes(wrapped),
-    ]
-}
-
-fn entry_values<'a>(
-    entry: &'a SealedEntry,
-    changed: &'a [u8],
-) -> Result<[Value<'a>; 13], StoreError> {
-    let SealedEntry {
-        header,
-        sealed,
-        digest,
-        head: HistoryHead(head),
-        change,
-        schema,
-        key_generation,
-    } = entry;
-    let EntryHeader { merchant, number, version, happened, changed: _, at, actor_code } = header;
-    Ok([
-        Value::Whole(merchant.get().into()),
-        Value::Whole(number.get()),
-        Value::Whole(integer(*version, ("history", "version"))?),
-        Value::Whole(happened.code().into()),
-        Value::Bytes(changed),
-        Value::Whole(at.as_ms()),
-        Value::Whole((*actor_code).into()),
-        Value::OptionalBytes(sealed.as_deref()),
-        Value::Bytes(digest),
-        Value::Bytes(head),
-        Value::Bytes(change.as_bytes()),
-        Value::Whole((*schema).into()),
-        Value::Whole((*key_generation).into()),
-    ])
 }

@@ -9,6 +9,7 @@ use patron::store::StoreError;
 use tokio::sync::{Notify, watch};
 use tokio::time::timeout;
 
+use crate::PostgresStore;
 use crate::connections::Connection;
 use crate::errors::{Failed, NotAnswering};
 use crate::migrations::OWN_SCHEMA;
@@ -136,6 +137,12 @@ impl Epochs {
         self.0.trusted_until_ms.store(until, Ordering::Release);
     }
 
+    /// The database's own number of the last change that this process has learned of.
+    fn learned(&self) -> Option<u64> {
+        let last = self.0.last.lock().unwrap_or_else(PoisonError::into_inner);
+        last.epoch.and_then(|epoch| u64::try_from(epoch).ok())
+    }
+
     /// The time by which notes are taken.
     pub(crate) fn now(&self) -> Duration {
         self.0.clock.elapsed()
@@ -162,6 +169,14 @@ impl Epochs {
         }
         self.note(said.epoch, asked);
         Ok(())
+    }
+}
+
+impl PostgresStore {
+    /// How far this process has followed the changes of merchants and keys, in the database's own count, which
+    /// is the same for all processes; however long ago it was learned. Nothing before the first answer.
+    pub fn learned_management_epoch(&self) -> Option<u64> {
+        self.epochs.learned()
     }
 }
 

@@ -197,14 +197,15 @@ async fn find(connection: &Connection) -> Result<Found, Failed> {
 /// Refuses what another program made of the schema, unless this one can work beside it.
 fn check(applied: &[Applied]) -> Result<(), OpenError> {
     for Applied { number, checksum, works_from } in applied {
+        if *works_from > OWN_SCHEMA {
+            return Err(OpenError::NewerSchema);
+        }
         let known = (1..).zip(MIGRATIONS).find(|(known, _)| known == number);
         match known {
-            None if *works_from > OWN_SCHEMA => return Err(OpenError::NewerSchema),
-            None => {}
             Some((number, migration)) if *checksum != *migration.checksum() => {
                 return Err(OpenError::MigrationChanged { number, name: migration.name });
             }
-            Some(_) => {}
+            Some(_) | None => {}
         }
     }
     Ok(())
@@ -229,6 +230,8 @@ mod tests {
         assert!(check(&[applied(1, 1)]).is_ok());
         assert!(check(&[applied(1, 1), applied(2, 1)]).is_ok());
         let error = check(&[applied(1, 1), applied(2, 2)]).unwrap_err();
+        assert!(matches!(error, OpenError::NewerSchema));
+        let error = check(&[Applied { works_from: 2, ..applied(1, 1) }]).unwrap_err();
         assert!(matches!(error, OpenError::NewerSchema));
     }
 

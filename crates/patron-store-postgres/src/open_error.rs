@@ -1,5 +1,6 @@
 //! Why a store cannot be opened.
 
+use patron::store::StoreError;
 use tokio_postgres::error::SqlState;
 
 use crate::errors::{ConnectError, Failed, NotConnected, Reason, chain};
@@ -88,6 +89,8 @@ impl From<Failed> for OpenError {
             Failed::NoConnection(reason) => Self::Away(reason.to_string()),
             Failed::TimedOut => Self::Away("it took too long".to_owned()),
             Failed::Unknown(doubt) => Self::Away(doubt.to_string()),
+            // It was there a moment before, and did not answer the first question.
+            Failed::Refused(error @ StoreError::Unavailable(_)) => Self::Away(chain(&error)),
             Failed::Refused(error) => Self::Refused(error.to_string()),
             Failed::Database(error) => match error.as_db_error() {
                 Some(said) => of_state(said.code(), said.message()),

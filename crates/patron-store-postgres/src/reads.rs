@@ -24,14 +24,17 @@ const BATCH_MAX: usize = 128;
 const WAITING_MAX: usize = 65_536;
 
 static FIND_BY_ID: Statement = Statement::new(
-    select_customer!("WHERE c.merchant = $1 AND c.id_index = ANY ($2) AND c.deleted_ms IS NULL"),
+    select_customer!(
+        "WHERE c.merchant = $1 AND c.id_index = ANY ($2) \
+         AND (c.deleted_ms IS NULL OR c.reference_index IS NOT NULL)"
+    ),
     &[Kind::Whole, Kind::BytesList],
 );
 
 pub(crate) static FIND_BY_REFERENCE: Statement = Statement::new(
     select_customer!(
         "WHERE c.merchant = $1 AND c.reference_index = ANY ($2) \
-         AND c.reference_index IS NOT NULL AND c.deleted_ms IS NULL"
+         AND c.reference_index IS NOT NULL"
     ),
     &[Kind::Whole, Kind::BytesList],
 );
@@ -120,7 +123,7 @@ impl Reads {
                 // Whoever waits would only hear the same, and later.
                 refuse(batch.into_iter().chain(self.gathering.drain()), error);
             }
-            Err(error) if batch.len() == 1 => refuse(batch, error),
+            // What is wrong with one of them is not that the database is away, and is said to that one alone.
             Err(_) => {
                 for one in batch {
                     let name = (one.merchant, one.key);
@@ -207,12 +210,23 @@ async fn look_up(
         let (named, rows) = answer?;
         for row in rows {
             let customer = Arc::new(read_customer(&row)?);
+            refuse_half_deleted(&customer)?;
             if let Some(key) = named.key_of(&customer) {
                 found.insert((customer.merchant, key), customer);
             }
         }
     }
     Ok(found)
+}
+
+/// A deleted customer keeps its id and nothing else. One that still has a reference was not deleted by us, and is
+/// not said to be absent.
+fn refuse_half_deleted(customer: &SealedCustomer) -> Result<(), StoreError> {
+    if customer.deleted.is_none() {
+        Ok(())
+    } else {
+        Err(StoreError::Corrupt { table: "customer", column: "deleted_ms" })
+    }
 }
 
 async fn find_by_indexes(

@@ -227,8 +227,10 @@ impl Writer {
     async fn attempt_once(&self, changes: &[Change]) -> Result<Vec<Answer>, Failed> {
         let lent = self.database.connections.lend().await?;
         let is_sent = AtomicBool::new(false);
-        let applying =
-            timeout(self.database.limits.answer_time_max, apply(&lent, changes, &is_sent));
+        let applying = timeout(
+            self.database.limits.answer_time_max,
+            apply(&lent, changes, self.sharing, &is_sent),
+        );
         let outcome = applying.await.unwrap_or_else(|_| Err(timed_out(&is_sent)));
         lent.settle(&outcome).await;
         outcome

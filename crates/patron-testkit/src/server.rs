@@ -7,6 +7,7 @@
 )]
 
 mod captured;
+mod learning;
 mod outcome;
 mod store;
 
@@ -116,6 +117,11 @@ impl Launch {
         self.store.cluster()
     }
 
+    /// Where its database is, if it has one.
+    pub fn database_url(&self) -> Option<String> {
+        self.store.url()
+    }
+
     /// Listening elsewhere.
     #[must_use]
     pub fn listening_on(mut self, address: impl Into<String>) -> Self {
@@ -215,7 +221,7 @@ impl Launch {
     pub fn start(&self) -> Server {
         match self.try_start() {
             Ok(server) => server,
-            Err(refusal) => panic!("the program did not start: {refusal:?}"),
+            Err(refusal) => panic!("the program did not start on {}: {refusal:?}", self.store),
         }
     }
 
@@ -335,12 +341,17 @@ impl Server {
         self.stderr.text().clone()
     }
 
-    /// Runs a management command on its data while it runs.
+    /// Runs a management command on its data while it runs. What the command changed is in force when it returns:
+    /// with the embedded store by itself, and otherwise because it is waited for, as operators have to.
     ///
     /// # Panics
-    /// When the program cannot be run at all.
+    /// When the program cannot be run at all, or does not learn of a change.
     pub fn manage(&self, arguments: &[&str]) -> Outcome {
-        self.launch.manage(arguments)
+        let outcome = self.launch.manage(arguments);
+        if outcome.status.success() {
+            self.learn_of_changes();
+        }
+        outcome
     }
 
     /// Asks it to end, as an init system does, without waiting.
@@ -444,6 +455,7 @@ impl From<&Server> for SocketAddr {
 
 impl Drop for Server {
     fn drop(&mut self) {
+        self.name_store_of_a_failure();
         // It may have ended already.
         let _ = self.process.kill();
         let _ = self.process.wait();

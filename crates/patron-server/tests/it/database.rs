@@ -73,7 +73,7 @@ fn settings_of_a_database_that_make_no_sense_are_refused() {
     let secret = format!("mysql://jon:{PASSWORD}@127.0.92.1/patron");
     let sandbox = |url: &str| with_database(url).with("--mode").with("sandbox");
     let twice = sandbox(&url).with("--database-url").with(&url).with("--database-url").with(&url);
-    let no_url = launch().with("--mode").with("sandbox");
+    let no_url = launch().on_sqlite().with("--mode").with("sandbox");
     for (launch, setting, hint) in [
         (sandbox(&secret), "PATRON_DATABASE_URL", "postgres://"),
         (sandbox("patron"), "--database-url", "postgresql://"),
@@ -91,7 +91,7 @@ fn settings_of_a_database_that_make_no_sense_are_refused() {
         assert!(said.contains(setting) && said.contains(hint), "{setting}: {said}");
     }
     // In the file, too.
-    let launch = launch();
+    let launch = launch().on_sqlite();
     let file = launch.directory().join("patron.toml");
     fs::write(&file, format!("mode = \"sandbox\"\ndatabase-url = \"{secret}\"\n")).unwrap();
     let outcome = launch.with("--config").with(file.to_str().unwrap()).try_start().unwrap_err();

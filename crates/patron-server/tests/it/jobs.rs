@@ -1,10 +1,10 @@
 //! Work in the background: what has expired disappears, and nothing else.
 
 use patron_testkit::http::Call;
-use patron_testkit::server::{Launch, Server};
+use patron_testkit::server::Server;
 use patron_testkit::wait::soon;
-use rusqlite::Connection as Database;
 
+use crate::data::Data;
 use crate::stage::{LEAST, create, create_merchant, get, launch, metric, text};
 
 const JON: &str = "/customers/jon@example.com";
@@ -22,13 +22,8 @@ fn cleared(server: &Server) -> usize {
     metric(server, "patron_tokens_cleared_total ")
 }
 
-fn database(launch: &Launch) -> Database {
-    Database::open(launch.data().join("patron.db")).unwrap()
-}
-
-fn kept(launch: &Launch) -> i64 {
-    let count = "SELECT count(*) FROM client_token";
-    database(launch).query_row(count, [], |row| row.get(0)).unwrap()
+fn kept(server: &Server) -> i64 {
+    Data::of(server.launch()).number("SELECT count(*) AS count FROM client_token")
 }
 
 #[test]
@@ -42,7 +37,7 @@ fn tokens_that_expired_disappear_and_live_ones_go_on_working() {
     let brief: Vec<_> = (0..5).map(|_| token(&server)).collect();
     soon("five tokens are cleared", || (cleared(&server) == 5).then_some(()));
     assert_eq!(metric(&server, "patron_job_held{job=\"clear_tokens\"} "), 1);
-    assert_eq!(kept(server.launch()), 1);
+    assert_eq!(kept(&server), 1);
     assert_eq!(status_with(&server, &live), 200);
     for token in &brief {
         assert_eq!(status_with(&server, token), 401);
@@ -60,12 +55,17 @@ fn more_tokens_than_a_step_takes_disappear_of_every_merchant() {
     let live = token(&server);
     create_merchant(&server, "other", &[]);
     assert!(server.terminate().success());
-    let expired = "WITH RECURSIVE upto (n) AS (VALUES (1) UNION ALL SELECT n + 1 FROM upto WHERE n < 2500) \
+    let data = Data::of(server.launch());
+    data.run(&format!(
+        "WITH RECURSIVE upto (n) AS (VALUES (1) UNION ALL SELECT n + 1 FROM upto WHERE n < 2500) \
          INSERT INTO client_token (merchant, hash, number, issued_ms, expires_ms, uses_left) \
-         SELECT merchant.number, randomblob(32), 1, 0, 1, 1 FROM merchant, upto";
-    assert_eq!(database(server.launch()).execute(expired, []).unwrap(), 5_000);
+         SELECT merchant.number, {}, 1, 0, 1, 1 FROM merchant, upto",
+        data.random_hash()
+    ));
+    drop(data);
+    assert_eq!(kept(&server), 5_001);
     let server = server.launch().start();
     soon("all are cleared", || (cleared(&server) == 5_000).then_some(()));
-    assert_eq!(kept(server.launch()), 1);
+    assert_eq!(kept(&server), 1);
     assert_eq!(status_with(&server, &live), 200);
 }

@@ -17,6 +17,7 @@ mod concurrency;
 mod corpus;
 mod create;
 mod crowds;
+mod data;
 mod database;
 mod deployment;
 mod durability;

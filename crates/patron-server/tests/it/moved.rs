@@ -11,12 +11,11 @@ mod rows;
 mod wholes;
 
 use patron_testkit::server::Launch;
-use rusqlite::Connection;
-use rusqlite::types::Value;
 
 use self::installation::State::{self, *};
-use self::installation::{Installation, Known, Seen, database};
-use self::rows::{Row, altered, columns, put, read, take, value};
+use self::installation::{Installation, Known, Seen};
+use self::rows::{altered, put, read, take, value};
+use crate::data::{Data, Row, Value};
 
 /// Where the value comes from that takes the place of another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -145,7 +144,7 @@ fn of(known: &Known) -> String {
 /// Moves a value between the rows that the conditions find, or into the first of them. Returns
 /// whether anything is now other than before.
 fn carry(
-    data: &Connection,
+    data: &Data,
     (table, column): (&str, &str),
     conditions: &[String],
     (source, mut earlier): (Source, Row),
@@ -188,19 +187,18 @@ fn expected(at: &Installation, touched: &[&str], but: &[(&str, State)]) -> Seen 
 }
 
 /// Makes the counters fit: whoever moves customers and forgets that does not get as far as a start.
-fn count_anew(data: &Connection) {
-    data.execute_batch(
+fn count_anew(data: &Data) {
+    data.run(
         "DELETE FROM customer_count;
          INSERT INTO customer_count (merchant, slot, live)
              SELECT merchant, number % 16, count(*) FROM customer
              WHERE deleted_ms IS NULL GROUP BY merchant, number % 16",
-    )
-    .unwrap();
+    );
 }
 
 /// Starts the program on what was moved, asks for everybody, and then updates everybody.
 fn is_seen(at: &Installation, launch: &Launch, expected: &Seen, what: &str) {
-    count_anew(&database(&launch.data()));
+    count_anew(&Data::of(launch));
     let server = launch.start();
     let seen = at.ask(&server);
     is_as_expected(&seen, expected, what);
@@ -219,7 +217,7 @@ fn is_as_expected(seen: &Seen, expected: &Seen, what: &str) {
 /// Carries out every decision about a table. Returns how many moves there were.
 fn try_table(table: &str, decisions: &[Decision]) -> usize {
     let at = Installation::found();
-    let schema = columns(&database(&at.before()), table);
+    let schema = Data::of(at.before()).columns(table);
     let decided: Vec<&str> = decisions.iter().map(|(column, _)| *column).collect();
     let there: Vec<&str> = schema.iter().map(|(column, _)| column.as_str()).collect();
     assert_eq!(decided, there, "each column of {table} has its decision");
@@ -234,12 +232,12 @@ fn try_table(table: &str, decisions: &[Decision]) -> usize {
                 }
             }
             let launch = at.copy();
-            let database = database(&launch.data());
+            let data = Data::of(&launch);
             let conditions: Vec<String> =
                 source.touched().iter().map(|name| of(at.customer(name))).collect();
-            let earlier = read(&self::database(&at.before()), table, &conditions[0]);
-            let is_other = carry(&database, (table, column), &conditions, (source, earlier));
-            drop(database);
+            let earlier = read(&Data::of(at.before()), table, &conditions[0]);
+            let is_other = carry(&data, (table, column), &conditions, (source, earlier));
+            drop(data);
             let but: &[(&str, State)] = match expect {
                 B => &[],
                 But(but) => but,

@@ -62,6 +62,8 @@ impl Stage {
             Err(error) if error.kind() == ErrorKind::PermissionDenied => true,
             Err(error) => panic!("{host}:443: {error}"),
         };
+        let is_reachable = !is_in_own_network || launch.database_url().is_none();
+        assert!(is_reachable, "a network of its own has no PostgreSQL: be root, or allow port 443");
         let launch = if is_in_own_network { launch.wrapped_in(&OWN_NETWORK) } else { launch };
         Self { server: launch.start(), host, is_in_own_network }
     }

@@ -15,14 +15,14 @@ use patron_testkit::together::together;
 use patron_testkit::wait::soon;
 use patron_wire_juspay::errors::Refusal;
 use patron_wire_juspay::fields::FieldName;
-use rusqlite::Connection as Database;
 use serde_json::Value;
 
-use self::places::{Place, alive, files_below, left_behind};
+use self::places::{Place, alive, kept, left_behind, log_everything};
 use self::search::Needles;
 use self::stories::{
     PROFILE, REQUEST_ID, Story, World, all_canaries, canaries, nowhere, successes,
 };
+use crate::data::Data;
 use crate::endpoints::{gaps, offered};
 use crate::stage::{create, create_key, create_merchant, launch, text};
 
@@ -94,6 +94,7 @@ impl Telling {
         let launch = arguments.iter().fold(launch(), |launch, argument| launch.with(*argument));
         // Without a memory of customers, so that what is done to the file is seen.
         let launch = launch.with("--customer-cache-mib").with("0");
+        log_everything(&launch);
         let server = launch.start();
         let other = create_merchant(&server, "other", &[]);
         for merchant in ["testaccount", "other"] {
@@ -203,8 +204,12 @@ impl Telling {
     /// ordinary request may be late as well.
     fn tell_too_late(&self) {
         let launch = self.launch.clone().with("--body-timeout-ms").with("300");
-        let data = self.launch.directory().join("impatient");
-        let mut server = launch.with_data(data).start();
+        // Only a database is shared.
+        let launch = match launch.database_url() {
+            Some(_) => launch,
+            None => launch.with_data(self.launch.directory().join("impatient")),
+        };
+        let mut server = launch.start();
         let posts: Vec<&Story> =
             self.stories.iter().filter(|story| story.method == "POST").collect();
         let address = server.address();
@@ -227,18 +232,31 @@ impl Telling {
         self.finds_nothing_in(&left_behind(&server));
     }
 
-    /// The store is away: somebody else holds its lock.
+    /// The store is away: somebody else holds its lock, or the database is stopped.
     fn tell_without_store(&self) {
-        let database = self.database();
-        database.execute_batch("BEGIN IMMEDIATE").unwrap();
         let writes: Vec<Call> = self.stories.iter().filter_map(Story::writing).collect();
-        together(writes.len(), |_| (), |at, ()| self.tell(&writes[at], 503, "INTERNAL_ERROR"));
-        database.execute_batch("ROLLBACK").unwrap();
+        let tell_all = || {
+            together(writes.len(), |_| (), |at, ()| self.tell(&writes[at], 503, "INTERNAL_ERROR"))
+        };
+        if let Some(cluster) = self.launch.cluster() {
+            cluster.stop();
+            tell_all();
+            cluster.start();
+            soon("the program has its database again", || {
+                let reply = Call::get("/readyz").send(&self.server);
+                (reply.status == 200).then_some(())
+            });
+        } else {
+            let data = self.data();
+            data.run("BEGIN IMMEDIATE");
+            tell_all();
+            data.run("ROLLBACK");
+        }
     }
 
     /// Rows are altered, and do not open.
     fn tell_altered(&self) {
-        self.database().execute_batch("UPDATE customer SET status = 1").unwrap();
+        self.data().run("UPDATE customer SET status = 1");
         // With a write of its own the program lets go of what it saw of the file before.
         create(&self.server, "object_reference_id=later&mobile_number=1");
         for story in &self.stories {
@@ -248,8 +266,32 @@ impl Telling {
         }
     }
 
-    fn database(&self) -> Database {
-        Database::open(self.server.launch().data().join("patron.db")).unwrap()
+    fn data(&self) -> Data {
+        Data::of(&self.launch)
+    }
+
+    /// Moves what was written last from the log of the store into its tables.
+    fn checkpoint(&self) {
+        match self.launch.cluster() {
+            Some(cluster) => drop(cluster.psql("CHECKPOINT")),
+            None => drop(self.data().rows("PRAGMA wal_checkpoint(PASSIVE)")),
+        }
+    }
+
+    /// Checks that there is room in which something was once, and a log.
+    fn has_history(&self) {
+        if let Some(cluster) = self.launch.cluster() {
+            let is_long = cluster.psql("SELECT pg_current_wal_lsn() - '0/0' > 5000000");
+            assert_eq!(is_long, "t", "there is a log");
+            let are_there = "SELECT pg_relation_size('client_token') > 0 AND NOT EXISTS \
+                             (SELECT FROM client_token WHERE expires_ms = 1)";
+            assert_eq!(cluster.psql(are_there), "t", "there are dead rows");
+        } else {
+            let free = "SELECT freelist_count FROM pragma_freelist_count";
+            assert!(self.data().number(free) > 0, "there are free pages");
+            let wal = self.launch.data().join("patron.db-wal");
+            assert!(wal.metadata().unwrap().len() > 100_000, "there is a log");
+        }
     }
 
     /// Ends the program and looks at everything that it said and left.
@@ -338,14 +380,11 @@ fn every_endpoint_has_its_story() {
 fn a_value_that_leaked_would_be_found() {
     let mut telling = Telling::start(&["--log", "trace"]);
     telling.tell_all();
-    let database = telling.database();
-    let leak = "UPDATE merchant SET name = 'for Canarina'";
-    assert!(database.execute(leak, []).unwrap() > 0);
+    telling.data().run("UPDATE merchant SET name = 'for Canarina'");
     let found = |places: &[Place]| {
         places.iter().filter(|(_, bytes)| telling.needles.find(bytes).is_some()).count()
     };
-    let live = files_below(&telling.server.launch().data());
-    assert!(found(&live) >= 1, "a value in the database is found");
+    assert!(found(&kept(&telling.server)) >= 1, "a value in the database is found");
     assert!(found(&alive(&telling.server)) >= 2, "and in what the control socket says");
     let mut log = telling.server.stderr();
     log.insert_str(log.len() / 2, "Q2FuYXJpbmE");
@@ -370,34 +409,32 @@ fn no_byte_of_the_disk_shows_what_was_there_once() {
         let wish = telling.story("read").writing().unwrap();
         assert_eq!(wish.send(&telling.server).status, 200);
         if round == storm / 2 {
-            telling.finds_nothing_in(&files_below(&telling.server.launch().data()));
-            let checkpoint = "PRAGMA wal_checkpoint(PASSIVE)";
-            telling.database().query_row(checkpoint, [], |_| Ok(())).unwrap();
+            telling.finds_nothing_in(&kept(&telling.server));
+            telling.checkpoint();
         }
     }
-    let rows =
-        |sql: &str| -> i64 { telling.database().query_row(sql, [], |row| row.get(0)).unwrap() };
     // They end at once, all of them, however long the storm took.
-    telling.database().execute("UPDATE client_token SET expires_ms = 1", []).unwrap();
+    telling.data().run("UPDATE client_token SET expires_ms = 1");
     soon("the tokens are cleared away", || {
-        (rows("SELECT count(*) FROM client_token WHERE expires_ms = 1") == 0).then_some(())
+        let left = "SELECT count(*) AS count FROM client_token WHERE expires_ms = 1";
+        (telling.data().number(left) == 0).then_some(())
     });
-    assert!(rows("PRAGMA freelist_count") > 0, "there are free pages");
-    let wal = telling.server.launch().data().join("patron.db-wal");
-    assert!(wal.metadata().unwrap().len() > 100_000, "there is a log");
+    telling.has_history();
     telling.end();
 }
 
 #[test]
 fn tokens_and_keys_are_stored_as_hashes_only() {
-    let mut server = launch().start();
+    let launch = launch();
+    log_everything(&launch);
+    let mut server = launch.start();
     let form = "object_reference_id=r&mobile_number=1&options.get_client_auth_token=true";
     let created = crate::stage::create(&server, form);
     let token = created["juspay"]["client_auth_token"].as_str().unwrap().to_owned();
     let (key, _) = crate::stage::create_key(&server, "testaccount", &[]);
     assert!(server.terminate().success());
     let hex = token.strip_prefix("tkn_").unwrap();
-    for (place, bytes) in files_below(&server.launch().data()) {
+    for (place, bytes) in kept(&server) {
         for secret in [hex, &key, server.key()] {
             let raw: Vec<u8> = (0..secret.len() / 2)
                 .map(|at| u8::from_str_radix(&secret[2 * at..2 * at + 2], 16).unwrap())

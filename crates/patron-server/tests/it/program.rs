@@ -7,7 +7,8 @@ use std::process::Command;
 use std::time::Duration;
 
 use patron_testkit::http::{Call, Connection};
-use patron_testkit::server::Outcome;
+use patron_testkit::postgres::{Cluster, Setup};
+use patron_testkit::server::{Launch, Outcome};
 use patron_testkit::shape;
 use patron_testkit::wait::soon;
 use serde_json::Value;
@@ -62,12 +63,11 @@ fn the_printed_curl_line_works_over_tls_too() {
 #[test]
 fn the_first_line_says_where_it_listens_and_where_the_data_is() {
     let server = server();
-    let data = server.launch().data();
-    let expected = format!(
-        "Patron is listening on http://{} (sandbox, data in {})",
-        server.address(),
-        data.display()
-    );
+    let place = match server.launch().cluster() {
+        None => format!("data in {}", server.launch().data().display()),
+        Some(cluster) => format!("database 127.0.0.1:{}/patron", cluster.port()),
+    };
+    let expected = format!("Patron is listening on http://{} (sandbox, {place})", server.address());
     assert_eq!(server.stdout().lines().next(), Some(expected.as_str()));
 }
 
@@ -281,7 +281,10 @@ fn data_are_for_their_owner_only() {
         fs::metadata(&path).unwrap().permissions().mode() & 0o777
     };
     assert_eq!(mode("root.key"), 0o600);
-    assert_eq!(mode("control.sock"), 0o600);
+    if server.launch().database_url().is_none() {
+        assert_eq!(mode("control.sock"), 0o600);
+        assert_eq!(mode("patron.db") & 0o077, 0);
+    }
     assert_eq!(mode("") & 0o077, 0, "the directory itself");
 }
 
@@ -353,8 +356,9 @@ fn it_can_start_again_at_once_on_the_same_address() {
 fn commands_are_not_misled_by_what_a_killed_server_left_behind() {
     let mut server = server();
     server.kill();
-    assert!(server.launch().data().join("control.sock").exists());
-    server.manage(&["merchant", "create", "acme"]).ok();
+    let has_socket = server.launch().data().join("control.sock").exists();
+    assert_eq!(has_socket, server.launch().database_url().is_none());
+    server.launch().manage(&["merchant", "create", "acme"]).ok();
     let server = server.launch().start();
     server.manage(&["merchant", "suspend", "acme"]).ok();
 }
@@ -412,15 +416,29 @@ fn connections_beyond_the_limit_wait_for_their_turn() {
     assert_eq!(second.reply().status, 200);
 }
 
+/// A new installation whose store keeps what it acknowledged: a database that is soon thrown away does not sync.
+fn lasting() -> (Launch, Option<Cluster>) {
+    if launch().database_url().is_none() {
+        return (launch(), None);
+    }
+    let cluster = Setup::new().durable().start();
+    (launch().on(cluster.url()), Some(cluster))
+}
+
 #[test]
 fn the_doctor_finds_nothing_wrong_with_a_new_installation() {
-    let mut server = server();
+    let (launch, _cluster) = lasting();
+    let mut server = launch.start();
     server.manage(&["doctor"]).ok();
     assert!(server.terminate().success());
     server.manage(&["doctor"]).ok();
-    let nowhere = launch();
+    let (nowhere, _cluster) = lasting();
     let outcome = nowhere.manage(&["doctor"]);
     assert!(!nowhere.data().exists(), "it changes nothing: {outcome:?}");
+}
+
+#[test]
+fn the_doctor_takes_an_empty_file_for_no_database_yet() {
     let half = launch();
     fs::create_dir(half.data()).unwrap();
     let database = half.data().join("patron.db");

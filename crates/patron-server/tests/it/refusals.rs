@@ -63,13 +63,14 @@ fn a_proxy_cannot_be_anybody() {
 /// 32 bytes that nobody should use.
 const ROOT_KEY: &str = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
 
+fn production() -> Launch {
+    launch().without_key().with("--mode").with("production")
+}
+
 #[test]
 fn production_refuses_what_only_a_sandbox_may() {
-    let production = || launch().without_key().with("--mode").with("production");
     let with_key = || production().with_variable("PATRON_ROOT_KEY", ROOT_KEY);
-    let said = |launch: patron_testkit::server::Launch| {
-        launch.try_start().unwrap_err().refused().to_owned()
-    };
+    let said = |launch: Launch| launch.try_start().unwrap_err().refused().to_owned();
     let without_root_key = said(production());
     assert!(without_root_key.contains("root key"), "{without_root_key}");
     let sandbox_key = said(with_key().with("--sandbox-api-key").with(SANDBOX_KEY));
@@ -79,33 +80,38 @@ fn production_refuses_what_only_a_sandbox_may() {
     assert!(by_variable.contains("PATRON_SANDBOX_API_KEY"), "{by_variable}");
     let public = said(with_key().listening_on("0.0.0.0:0"));
     assert!(public.contains("--tls-cert") && public.contains("--behind-proxy"), "{public}");
+}
+
+#[test]
+fn production_refuses_a_directory_that_others_may_read_or_that_has_the_root_key_in_it() {
     for (is_file, mode, mend) in
         [(false, 0o777, "chmod 700"), (false, 0o770, "chmod 700"), (true, 0o660, "chmod 600")]
     {
-        let open = with_key();
+        let open = production().with_variable("PATRON_ROOT_KEY", ROOT_KEY);
         fs::create_dir(open.data()).unwrap();
         let database = open.data().join("patron.db");
         fs::write(&database, "").unwrap();
         let path = if is_file { database } else { open.data() };
         fs::set_permissions(open.data(), fs::Permissions::from_mode(0o700)).unwrap();
         fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
-        let open = said(open);
+        let open = refusal(&open);
         assert!(open.contains(mend), "{mode:o}: {open}");
     }
     let inside = production();
     fs::create_dir(inside.data()).unwrap();
     let file = inside.data().join("root.key");
     fs::write(&file, ROOT_KEY).unwrap();
-    let inside = said(inside.clone().with("--root-key-file").with(file.to_str().unwrap()));
+    let inside = refusal(&inside.clone().with("--root-key-file").with(file.to_str().unwrap()));
     assert!(inside.contains("data directory"), "{inside}");
 }
 
 #[test]
 fn production_with_everything_in_place_serves() {
-    let production = launch().without_key().with("--mode").with("production");
+    let production = production();
+    let place = if production.database_url().is_some() { "database " } else { "data in " };
     let server = production.with_variable("PATRON_ROOT_KEY", ROOT_KEY).start();
     assert!(server.stdout().starts_with("Patron is listening on http://127.0.0.1:"));
-    assert!(server.stdout().contains("(production, data in "), "{}", server.stdout());
+    assert!(server.stdout().contains(&format!("(production, {place}")), "{}", server.stdout());
     let reply = Call::get("/customers").basic(SANDBOX_KEY).send(&server);
     assert_eq!(reply.status, 401, "there is no merchant nobody asked for");
     let made = server.manage(&["merchant", "create", "acme", "--mode", "production"]);

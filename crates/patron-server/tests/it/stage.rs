@@ -100,7 +100,7 @@ pub(crate) fn create_merchant(server: &Server, id: &str, more: &[&str]) -> Strin
     create_key(server, id, &[]).0
 }
 
-/// With TLS for this address. The certificate stands beside the data as `certificate.pem`.
+/// With TLS for this address, and metrics without. The certificate stands beside the data as `certificate.pem`.
 pub(crate) fn with_tls(launch: Launch, address: &str) -> Launch {
     let certified = rcgen::generate_simple_self_signed([address.to_owned()]).unwrap();
     let write = |name: &str, text: String| {
@@ -110,5 +110,6 @@ pub(crate) fn with_tls(launch: Launch, address: &str) -> Launch {
     };
     let certificate = write("certificate.pem", certified.cert.pem());
     let key = write("key.pem", certified.signing_key.serialize_pem());
-    launch.with("--tls-cert").with(certificate).with("--tls-key").with(key)
+    let launch = launch.with("--tls-cert").with(certificate).with("--tls-key").with(key);
+    launch.with("--metrics-listen").with("127.0.0.1:0")
 }

@@ -1,72 +1,81 @@
 //! `patron verify`: what is whole is found whole, and what somebody touched is named.
 
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::cell::Cell;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use patron_testkit::http::{Call, Connection};
 use patron_testkit::server::Launch;
 use patron_testkit::together::together;
-use rusqlite::Connection as Database;
 use serde_json::json;
 
+use crate::data::{Data, copy};
 use crate::stage::{create, create_merchant, get, launch, post, server};
 
 /// An installation in good order that nobody has open: three customers of one merchant, the second of
 /// them with four versions, and one customer of another.
 struct Untouched {
     launch: Launch,
-    /// A copy of the database.
-    whole: PathBuf,
-    /// A copy from before the fourth version.
-    earlier: PathBuf,
+    /// The data from before the fourth version.
+    earlier: Launch,
+    /// The number of the second customer.
+    second: i64,
+    copies: Cell<u32>,
 }
 
 impl Untouched {
     fn make() -> Self {
         let mut server = launch().start();
         let launch = server.launch().clone();
-        let [whole, earlier] = ["whole.db", "earlier.db"].map(|name| launch.directory().join(name));
         for reference in ["r1", "r2", "r3"] {
             create(&server, &format!("object_reference_id={reference}&mobile_number=1"));
         }
         post(&server, "/customers/r2", "first_name=Jon&last_name=Snow").expect(200);
         post(&server, "/customers/r2", "first_name=&email_address=jon@example.com").expect(200);
         assert!(server.terminate().success());
-        fs::copy(database(&launch), &earlier).unwrap();
+        let earlier = copy(&launch, "earlier");
         let mut server = launch.start();
         post(&server, "/customers/r2", "first_name=Aegon").expect(200);
         let key = create_merchant(&server, "other", &[]);
         let call = Call::post("/v2/customers/r4").basic(&key);
         call.send(&server).expect(200);
         assert!(server.terminate().success());
-        fs::copy(database(&launch), &whole).unwrap();
-        Self { launch, whole, earlier }
+        let second = Data::of(&launch).number("SELECT number FROM history WHERE version = 4");
+        Self { launch, earlier, second, copies: Cell::new(0) }
     }
 
-    /// What is said after somebody ran this on a database in good order.
+    /// The condition that finds the rows of the second customer.
+    fn of(&self) -> String {
+        format!("number = {}", self.second)
+    }
+
+    /// A copy on which somebody has run this.
+    fn after(&self, sql: &str) -> Launch {
+        self.copies.set(self.copies.get() + 1);
+        let touched = copy(&self.launch, &format!("copy-{}", self.copies.get()));
+        Data::of(&touched).run(sql);
+        touched
+    }
+
+    /// What is said after somebody ran this on data in good order.
     fn said_after(&self, sql: &str) -> String {
-        fs::copy(&self.whole, database(&self.launch)).unwrap();
-        let open = Database::open(database(&self.launch)).unwrap();
-        let attach = format!("ATTACH '{}' AS earlier", self.earlier.display());
-        open.execute_batch(&attach).unwrap();
-        open.execute_batch(sql).unwrap();
-        drop(open);
-        let outcome = self.launch.manage(&["verify"]);
+        let outcome = self.after(sql).manage(&["verify"]);
         assert_eq!(outcome.stdout, "", "{sql}");
         assert_eq!(outcome.status.code(), Some(1), "{sql}");
         outcome.refused().to_owned()
     }
-}
 
-fn database(launch: &Launch) -> PathBuf {
-    launch.data().join("patron.db")
-}
+    /// What puts the row of the second customer back as it was.
+    fn setting_back(&self) -> String {
+        let data = Data::of(&self.earlier);
+        let rows = data.rows(&format!("SELECT * FROM customer WHERE {}", self.of()));
+        let insertion = data.insertion("customer", &rows[0]);
+        format!("DELETE FROM customer WHERE {}; {insertion}", self.of())
+    }
 
-/// The number of the second customer.
-fn second(file: &Path) -> i64 {
-    let sql = "SELECT number FROM history WHERE version = 4";
-    Database::open(file).unwrap().query_row(sql, [], |row| row.get(0)).unwrap()
+    /// An expression for as many zero bytes as there are in this column.
+    fn zeros_for(&self, column: &str) -> String {
+        Data::of(&self.launch).zeros(&format!("length({column})"))
+    }
 }
 
 #[test]
@@ -92,7 +101,7 @@ fn what_is_whole_is_found_whole_with_a_server_and_without() {
 
 #[track_caller]
 fn is_named(untouched: &Untouched, sql: &str, fault: &str) {
-    let number = second(&untouched.whole);
+    let number = untouched.second;
     let said = untouched.said_after(sql);
     let whose = format!("patron: customer {number} of merchant testaccount is broken: ");
     assert!(said.starts_with(&whose) && said.contains(fault), "{sql}: {said}");
@@ -102,7 +111,8 @@ fn is_named(untouched: &Untouched, sql: &str, fault: &str) {
 #[test]
 fn an_entry_that_was_touched_is_named() {
     let untouched = Untouched::make();
-    let of = format!("number = {}", second(&untouched.whole));
+    let of = untouched.of();
+    let zeros = untouched.zeros_for("sealed");
     let at = |version: u32| format!("{of} AND version = {version}");
     for (sql, fault) in [
         (format!("DELETE FROM history WHERE {}", at(1)), "history entry 1 is missing"),
@@ -110,7 +120,7 @@ fn an_entry_that_was_touched_is_named() {
         (format!("DELETE FROM history WHERE {}", at(4)), "history entry 4 is missing"),
         (format!("DELETE FROM history WHERE {of}"), "history entry 1 is missing"),
         (
-            format!("UPDATE history SET sealed = zeroblob(length(sealed)) WHERE {}", at(3)),
+            format!("UPDATE history SET sealed = {zeros} WHERE {}", at(3)),
             "history entry 3 is missing, out of place, or was changed",
         ),
         (format!("UPDATE history SET sealed = NULL WHERE {}", at(2)), "history entry 2 is"),
@@ -137,30 +147,28 @@ fn an_entry_that_was_touched_is_named() {
 #[test]
 fn a_customer_that_was_touched_is_named() {
     let untouched = Untouched::make();
-    let of = format!("number = {}", second(&untouched.whole));
+    let of = untouched.of();
+    let zeros = untouched.zeros_for("sealed");
     for (sql, fault) in [
         (format!("UPDATE customer SET status = 1 WHERE {of}"), "its row was changed by hand"),
         (format!("UPDATE customer SET version = 3 WHERE {of}"), "its row was changed by hand"),
-        (
-            format!("UPDATE customer SET sealed = zeroblob(length(sealed)) WHERE {of}"),
-            "its row was changed by hand",
-        ),
+        (format!("UPDATE customer SET sealed = {zeros} WHERE {of}"), "its row was changed by hand"),
         (
             // An older row of the same customer opens, but its history has gone on.
-            format!("REPLACE INTO customer SELECT * FROM earlier.customer WHERE {of}"),
+            untouched.setting_back(),
             "history entry 4 is newer than the customer",
         ),
         (
             // The whole customer is set back to what it was.
-            format!(
-                "REPLACE INTO customer SELECT * FROM earlier.customer WHERE {of}; \
-                 DELETE FROM history WHERE {of} AND version = 4"
-            ),
+            format!("{}; DELETE FROM history WHERE {of} AND version = 4", untouched.setting_back()),
             "an event tells of version 4, which its history does not have",
         ),
         (format!("DELETE FROM customer_key WHERE {of}"), "customer_key.generation is missing"),
         (
-            format!("UPDATE customer_key SET wrapped = zeroblob(length(wrapped)) WHERE {of}"),
+            format!(
+                "UPDATE customer_key SET wrapped = {} WHERE {of}",
+                untouched.zeros_for("wrapped")
+            ),
             "its row was changed by hand",
         ),
         (format!("DELETE FROM customer WHERE {of}"), "the customer is gone"),
@@ -187,7 +195,7 @@ fn a_customer_that_was_touched_is_named() {
 #[test]
 fn an_event_that_was_touched_is_named() {
     let untouched = Untouched::make();
-    let of = format!("number = {}", second(&untouched.whole));
+    let of = untouched.of();
     let at = |version: u32| format!("{of} AND version = {version}");
     for (sql, fault) in [
         (format!("DELETE FROM outbox WHERE {}", at(2)), "history entry 2 has no event"),
@@ -229,9 +237,10 @@ fn an_event_that_was_touched_is_named() {
 #[test]
 fn what_is_broken_is_told_in_json_too_and_stays_with_its_merchant() {
     let untouched = Untouched::make();
-    let number = second(&untouched.whole);
-    untouched.said_after(&format!("DELETE FROM history WHERE number = {number} AND version = 4"));
-    let manage = |words: &[&str]| untouched.launch.manage(words);
+    let number = untouched.second;
+    let touched =
+        untouched.after(&format!("DELETE FROM history WHERE {} AND version = 4", untouched.of()));
+    let manage = |words: &[&str]| touched.manage(words);
     let outcome = manage(&["verify", "--json"]);
     assert!(outcome.refused().contains("history entry 4"), "{outcome:?}");
     let shown: serde_json::Value = serde_json::from_str(&outcome.stdout).unwrap();

@@ -130,6 +130,10 @@ pub(super) fn copy(from: &Path, to: &Path, with_owners: bool) {
         cp.arg("--no-preserve=ownership");
     }
     run(cp.arg(from).arg(to), "");
+    // Whoever copied the directory of the builds may have made the template his own.
+    if with_owners && are_we_root() {
+        run(clean("chown").arg("--recursive").arg("postgres:postgres").arg(to), "");
+    }
 }
 
 /// Runs a command that has to succeed.

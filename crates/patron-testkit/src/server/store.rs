@@ -1,5 +1,6 @@
 //! Where an installation has its data: in the directory that is embedded, or in a database.
 
+use std::fmt;
 use std::sync::{Arc, OnceLock};
 
 use crate::postgres::Cluster;
@@ -16,6 +17,16 @@ pub(super) enum Store {
     Given(String),
     /// In a database of its own, whose server is started when it is first asked for.
     Own(Arc<OnceLock<Cluster>>),
+}
+
+/// Says which of the two it is, where a test fails.
+impl fmt::Display for Store {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Embedded => "the embedded store (SQLite)",
+            Self::Given(_) | Self::Own(_) => "PostgreSQL",
+        })
+    }
 }
 
 impl Store {

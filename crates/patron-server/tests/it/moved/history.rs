@@ -1,20 +1,25 @@
 //! Entries of the history, moved and altered: no answer is made of them, and the chain shows it.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
-use patron::clock::Timestamp;
+use patron::clock::{MonotonicClock, Timestamp};
 use patron::hex;
 use patron::history::{SealedParts, verify};
 use patron::ids::{CustomerNumber, MerchantNumber};
 use patron::keys::{KeyOwner, MerchantKeys, RootKey};
 use patron::seal::open_entry;
-use patron::store::{Store as _, UniqueKey};
-use patron_store_sqlite::{Options, SqliteStore};
+use patron::store::{Store, UniqueKey};
+use patron_store_postgres::PostgresStore;
+use patron_store_sqlite::SqliteStore;
+use patron_testkit::entropy::OsEntropy;
 use patron_testkit::server::Launch;
+use patron_testkit::wait::SOON;
 
-use super::installation::{Installation, Known, database};
-use super::rows::{columns, read};
+use super::installation::{Installation, Known};
+use super::rows::read;
 use super::{Source, carry, is_as_expected, of};
+use crate::data::Data;
 
 /// What whoever walks the chain of `a1` finds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,22 +61,66 @@ const HISTORY: [Decision; 13] = [
     ("key_generation", [None, None, None, Some(Closed), None]),
 ];
 
+/// The store itself, without the program.
+fn open(launch: &Launch) -> Arc<dyn Store> {
+    let now = Timestamp::from_ms(0);
+    let Some(url) = launch.database_url() else {
+        let options = patron_store_sqlite::Options {
+            now,
+            recent_bytes_max: 0,
+            log_pages_due: 8_000,
+            on_group: Arc::new(|_| {}),
+            on_fatal: Arc::new(|reason| panic!("{reason}")),
+        };
+        return Arc::new(SqliteStore::open(&launch.data(), options).unwrap());
+    };
+    let options = patron_store_postgres::Options {
+        now,
+        settings: patron_store_postgres::Settings {
+            url,
+            read_url: None,
+            pooler: patron_store_postgres::Pooler::None,
+            connections_max: 2,
+            connect_time_max: SOON,
+            statement_time_max: SOON,
+            lock_time_max: SOON,
+            wait_max: SOON,
+        },
+        entropy: Arc::new(OsEntropy::new()),
+        clock: Arc::new(PassingTime::start()),
+        on_group: Arc::new(|_| {}),
+    };
+    Arc::new(wait(PostgresStore::open(options)).unwrap())
+}
+
+fn wait<T>(future: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(future)
+}
+
+/// Time as it passes.
+struct PassingTime(Instant);
+
+impl PassingTime {
+    #[expect(clippy::disallowed_methods, reason = "the store that is opened here needs a clock")]
+    fn start() -> Self {
+        Self(Instant::now())
+    }
+}
+
+impl MonotonicClock for PassingTime {
+    fn elapsed(&self) -> Duration {
+        self.0.elapsed()
+    }
+}
+
 /// Walks the chain of a customer, as nobody can who has no keys.
 fn walk(launch: &Launch, known: &Known) -> Chain {
     let text = std::fs::read_to_string(launch.data().join("root.key")).unwrap();
     let root = RootKey::new(*hex::decode(text.trim()).unwrap()).unwrap();
-    let options = Options {
-        now: Timestamp::from_ms(0),
-        recent_bytes_max: 0,
-        log_pages_due: 8_000,
-        on_group: Arc::new(|_| {}),
-        on_fatal: Arc::new(|reason| panic!("{reason}")),
-    };
-    let store = SqliteStore::open(&launch.data(), options).unwrap();
+    let store = open(launch);
     let merchant = MerchantNumber::new(known.merchant.try_into().unwrap());
     let number = CustomerNumber::new(known.number).unwrap();
-    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-    runtime.block_on(async {
+    wait(async {
         let wrapped = store.list_wrapped_keys(KeyOwner::Merchant(merchant)).await.unwrap();
         let keys = MerchantKeys::unwrap(&root, merchant, &wrapped).unwrap();
         let row = store.find_customer(merchant, UniqueKey::Number(number)).await.unwrap().unwrap();
@@ -89,7 +138,7 @@ fn walk(launch: &Launch, known: &Known) -> Chain {
 #[test]
 fn a_history_that_was_touched_shows_and_changes_no_answer() {
     let at = Installation::found();
-    let schema = columns(&database(&at.before()), "history");
+    let schema = Data::of(at.before()).columns("history");
     let there: Vec<&str> = schema.iter().map(|(column, _)| column.as_str()).collect();
     assert_eq!(HISTORY.map(|(column, _)| column), *there);
     assert_eq!(walk(&at.copy(), at.customer("a1")), Whole);
@@ -105,7 +154,7 @@ fn a_history_that_was_touched_shows_and_changes_no_answer() {
             let launch = at.copy();
             let newest = |name: &&str| format!("{} AND version = 2", of(at.customer(name)));
             let conditions: Vec<String> = source.touched().iter().map(newest).collect();
-            let data = database(&launch.data());
+            let data = Data::of(&launch);
             let first =
                 read(&data, "history", &format!("{} AND version = 1", of(at.customer("a1"))));
             let is_other = carry(&data, ("history", column), &conditions, (source, first));

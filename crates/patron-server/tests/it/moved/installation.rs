@@ -2,14 +2,12 @@
 //! each of them answers.
 
 use std::collections::BTreeMap;
-use std::fs;
-use std::path::{Path, PathBuf};
 
 use patron_testkit::http::{Call, Reply};
 use patron_testkit::server::{Launch, SANDBOX_KEY, Server};
-use rusqlite::Connection;
 use serde_json::{Value, json};
 
+use crate::data::{self, Data, field};
 use crate::errors::{is_denied, is_unknown_customer};
 use crate::stage::{create_merchant, launch, text};
 
@@ -49,15 +47,10 @@ pub(super) struct Known {
 /// Everything that is asked, and what became of it.
 pub(super) type Seen = BTreeMap<String, State>;
 
-/// The database as a person with a tool has it.
-pub(super) fn database(data: &Path) -> Connection {
-    let connection = Connection::open(data.join("patron.db")).unwrap();
-    connection.pragma_update(None, "foreign_keys", false).unwrap();
-    connection
-}
-
 pub(super) struct Installation {
     launch: Launch,
+    /// The data as they were before the updates.
+    before: Launch,
     customers: Vec<Known>,
     copies: std::cell::Cell<u32>,
 }
@@ -82,7 +75,7 @@ impl Installation {
             server.restart();
         }
         assert!(server.terminate().success());
-        copy(&launch.data(), &launch.directory().join("before"));
+        let before = data::copy(&launch, "before");
         for (name, update) in [
             ("a1", "first_name=Changed&email_address=a1-changed@example.com&mobile_number=11"),
             ("a2", "last_name=Changed&email_address=a2-changed@example.com"),
@@ -95,7 +88,7 @@ impl Installation {
         }
         drop(server);
         assert!(launch.start().terminate().success());
-        Self { launch, customers, copies: std::cell::Cell::new(0) }
+        Self { launch, before, customers, copies: std::cell::Cell::new(0) }
     }
 
     pub(super) fn customer(&self, name: &str) -> &Known {
@@ -103,16 +96,14 @@ impl Installation {
     }
 
     /// The data as they were before the updates.
-    pub(super) fn before(&self) -> PathBuf {
-        self.launch.directory().join("before")
+    pub(super) const fn before(&self) -> &Launch {
+        &self.before
     }
 
     /// A copy of the data, for one move.
     pub(super) fn copy(&self) -> Launch {
         self.copies.set(self.copies.get() + 1);
-        let data = self.launch.directory().join(format!("copy-{}", self.copies.get()));
-        copy(&self.launch.data(), &data);
-        self.launch.clone().with_data(data)
+        data::copy(&self.launch, &format!("copy-{}", self.copies.get()))
     }
 
     /// What is answered when nothing was moved.
@@ -235,9 +226,8 @@ fn create(server: &Server, name: &'static str, key: &str) -> Known {
     let mut body = Call::post("/customers").basic(key).form(form).send(server).expect(200);
     let issued = body.as_object_mut().unwrap().remove("juspay").unwrap();
     let newest = "SELECT merchant, number FROM customer ORDER BY created_ms DESC LIMIT 1";
-    let database = database(&server.launch().data());
-    let (merchant, number) =
-        database.query_row(newest, [], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
+    let newest = Data::of(server.launch()).rows(newest).remove(0);
+    let [merchant, number] = ["merchant", "number"].map(|column| field(&newest, column).integer());
     Known {
         name,
         merchant,
@@ -249,17 +239,6 @@ fn create(server: &Server, name: &'static str, key: &str) -> Known {
         before: body.clone(),
         now: body,
     }
-}
-
-/// Copies what a server that has ended left behind.
-fn copy(from: &Path, to: &Path) {
-    fs::create_dir(to).unwrap();
-    for entry in fs::read_dir(from).unwrap() {
-        let entry = entry.unwrap();
-        fs::copy(entry.path(), to.join(entry.file_name())).unwrap();
-    }
-    let leftover = to.join("patron.db-wal");
-    assert!(!leftover.exists(), "the server did not end in good order");
 }
 
 /// The 500 of the contract.

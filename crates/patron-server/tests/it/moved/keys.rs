@@ -2,11 +2,11 @@
 
 use patron::keys::KeyPurpose;
 use patron_testkit::server::Launch;
-use rusqlite::Connection;
 
-use super::installation::{Installation, database};
-use super::rows::{altered, columns, put, take, value};
+use super::installation::Installation;
+use super::rows::{altered, put, take, value};
 use super::{expected, is_seen};
+use crate::data::Data;
 
 /// What is expected of a move.
 #[derive(Clone, Copy)]
@@ -55,7 +55,7 @@ fn of(at: &Installation, (owner, purpose): (&str, KeyPurpose)) -> String {
 }
 
 /// Moves or alters a value. Returns whether anything is now other than before.
-fn carry(at: &Installation, data: &Connection, column: &str, (one, other): Places) -> bool {
+fn carry(at: &Installation, data: &Data, column: &str, (one, other): Places) -> bool {
     let conditions = [Some(one), other].into_iter().flatten().map(|place| of(at, place));
     let mut rows: Vec<_> =
         conditions.map(|condition| take(data, "wrapped_key", &condition)).collect();
@@ -93,7 +93,7 @@ fn is_as_decided(at: &Installation, launch: &Launch, expect: Expect, what: &str)
 #[test]
 fn a_wrapped_key_opens_in_its_own_row_only() {
     let at = Installation::found();
-    let schema = columns(&database(&at.before()), "wrapped_key");
+    let schema = Data::of(at.before()).columns("wrapped_key");
     let there: Vec<&str> = schema.iter().map(|(column, _)| column.as_str()).collect();
     assert_eq!(DECISIONS.map(|(column, _)| column), *there);
     let mut moves = 0;
@@ -101,7 +101,7 @@ fn a_wrapped_key_opens_in_its_own_row_only() {
         for (places, expect) in PLACES.into_iter().zip(expects) {
             let what = format!("wrapped_key.{column} of {places:?}");
             let launch = at.copy();
-            let is_other = carry(&at, &database(&launch.data()), column, places);
+            let is_other = carry(&at, &Data::of(&launch), column, places);
             if matches!(expect, Same) {
                 assert!(!is_other, "{what}: the value is another one");
                 continue;
@@ -126,7 +126,7 @@ fn a_wrapped_key_that_is_missing_is_missed() {
         ((DEPLOYMENT, KeyPurpose::TokenCipher), Refused),
     ] {
         let launch = at.copy();
-        take(&database(&launch.data()), "wrapped_key", &of(&at, place));
+        take(&Data::of(&launch), "wrapped_key", &of(&at, place));
         is_as_decided(&at, &launch, expect, &format!("{place:?} is deleted"));
     }
 }

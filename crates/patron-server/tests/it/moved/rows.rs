@@ -1,56 +1,28 @@
-//! Rows of a database, taken out, changed and put back by hand.
+//! Rows of the data, taken out, changed and put back by hand.
 
-use std::collections::BTreeSet;
-
-use rusqlite::types::Value;
-use rusqlite::{Connection, params_from_iter};
-
-/// A row: its columns and their values.
-pub(super) type Row = Vec<(String, Value)>;
-
-/// The columns of a table, and whether each may be null, from the schema itself.
-pub(super) fn columns(database: &Connection, table: &str) -> Vec<(String, bool)> {
-    let mut statement = database
-        .prepare("SELECT name, \"notnull\" = 0 AND pk = 0 FROM pragma_table_info(?1)")
-        .unwrap();
-    let rows = statement.query_map([table], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
-    rows.map(Result::unwrap).collect()
-}
-
-/// The tables of a database.
-pub(super) fn tables(database: &Connection) -> BTreeSet<String> {
-    let sql = "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%'";
-    let mut statement = database.prepare(sql).unwrap();
-    statement.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect()
-}
+use crate::data::{Data, Row, Value};
 
 /// The one row that the condition finds, taken out.
-pub(super) fn take(database: &Connection, table: &str, condition: &str) -> Row {
-    let row = read(database, table, condition);
-    let sql = format!("DELETE FROM {table} WHERE {condition}");
-    assert_eq!(database.execute(&sql, []).unwrap(), 1, "{sql}");
+#[track_caller]
+pub(super) fn take(data: &Data, table: &str, condition: &str) -> Row {
+    let row = read(data, table, condition);
+    data.run(&format!("DELETE FROM {table} WHERE {condition}"));
     row
 }
 
 /// The one row that the condition finds.
-pub(super) fn read(database: &Connection, table: &str, condition: &str) -> Row {
+#[track_caller]
+pub(super) fn read(data: &Data, table: &str, condition: &str) -> Row {
     let sql = format!("SELECT * FROM {table} WHERE {condition}");
-    let mut statement = database.prepare(&sql).unwrap();
-    let names: Vec<String> = statement.column_names().map(str::to_owned).collect();
-    let mut rows = statement.query([]).unwrap();
-    let row = rows.next().unwrap().unwrap_or_else(|| panic!("no row: {sql}"));
-    let values = (0..names.len()).map(|at| row.get(at).unwrap());
-    let found = names.iter().cloned().zip(values).collect();
-    assert!(rows.next().unwrap().is_none(), "several rows: {sql}");
-    found
+    let mut rows = data.rows(&sql);
+    assert_eq!(rows.len(), 1, "{sql}");
+    rows.remove(0)
 }
 
 /// Puts a row in.
-pub(super) fn put(database: &Connection, table: &str, row: &Row) {
-    let names: Vec<&str> = row.iter().map(|(name, _)| name.as_str()).collect();
-    let places = vec!["?"; row.len()].join(", ");
-    let sql = format!("INSERT INTO {table} ({}) VALUES ({places})", names.join(", "));
-    database.execute(&sql, params_from_iter(row.iter().map(|(_, value)| value))).unwrap();
+#[track_caller]
+pub(super) fn put(data: &Data, table: &str, row: &Row) {
+    data.run(&data.insertion(table, row));
 }
 
 /// The value of a column.
@@ -75,6 +47,5 @@ pub(super) fn altered(column: &str, value: &Value) -> Value {
         }
         // Only moments are null here.
         Value::Null => Value::Integer(1),
-        Value::Real(_) => panic!("no column holds a {value:?}"),
     }
 }
