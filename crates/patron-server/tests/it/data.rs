@@ -47,7 +47,12 @@ impl Data {
     pub(crate) fn of(launch: &Launch) -> Self {
         match launch.database_url() {
             Some(url) => Self::Database(url),
-            None => Self::File(Connection::open(launch.data().join("patron.db")).unwrap()),
+            None => {
+                let connection = Connection::open(launch.data().join("patron.db")).unwrap();
+                // A tool does not insist on them, unless it is told to.
+                connection.pragma_update(None, "foreign_keys", false).unwrap();
+                Self::File(connection)
+            }
         }
     }
 

@@ -13,22 +13,18 @@ use crate::wait::soon;
 const LEARNED: &str = "patron_management_epoch ";
 
 impl Server {
-    /// Waits until the server knows of everything that is in its database. It promises to within a second, which
-    /// has a story of its own; here a busy machine may take longer.
+    /// Waits until the server knows of everything that is in its database. It learns of that by itself within a
+    /// second, which has stories of its own; asked whether it is ready, it asks its database, and knows at once.
     pub(super) fn learn_of_changes(&self) {
         let Some(cluster) = self.launch.cluster() else {
             return;
         };
         let due = last_change(cluster);
+        let address = self.metrics_address();
         soon("the server has learned of the last change of merchants and keys", || {
-            (self.learned() >= due).then_some(())
+            Call::get("/readyz").send(address);
+            (learned(address) >= due).then_some(())
         });
-    }
-
-    fn learned(&self) -> u64 {
-        let metrics = Call::get("/metrics").send(self.metrics_address());
-        let value = metrics.text().lines().find_map(|line| line.strip_prefix(LEARNED));
-        value.unwrap().parse().unwrap()
     }
 
     /// Where its metrics are: on its own address, or where it says in its log.
@@ -54,6 +50,12 @@ impl Server {
             eprintln!("the program had its data in {}", self.launch.store);
         }
     }
+}
+
+fn learned(address: SocketAddr) -> u64 {
+    let metrics = Call::get("/metrics").send(address);
+    let value = metrics.text().lines().find_map(|line| line.strip_prefix(LEARNED));
+    value.unwrap().parse().unwrap()
 }
 
 fn last_change(cluster: &Cluster) -> u64 {
