@@ -1,6 +1,6 @@
 //! What this process knows of the management epoch: asked for all the time, and trusted for a second.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -12,18 +12,23 @@ use crate::connections::Connection;
 use crate::errors::{Failed, NotAnswering};
 use crate::migrations::OWN_SCHEMA;
 use crate::rows::Columns;
+use crate::settings::Limits;
 use crate::sql::Statement;
 use crate::transaction::Database;
 
 /// How often the database is asked.
 const ASKED_EVERY: Duration = Duration::from_millis(300);
 
+/// How long the database may take for an answer, which costs it next to nothing.
+const ANSWER_TIME_MAX: Duration = Duration::from_millis(500);
+
 /// For how long an answer is believed. It counts from before the question was sent.
 const TRUSTED_FOR: Duration = Duration::from_secs(1);
 
 static ASK: Statement = Statement::new(
     "SELECT e.epoch, (SELECT coalesce(max(works_from), 0) FROM migration)::bigint, \
-     pg_is_in_recovery()::int::bigint FROM management_epoch AS e",
+     pg_is_in_recovery()::int::bigint, \
+     (current_setting('synchronous_standby_names') <> '')::int::bigint FROM management_epoch AS e",
     &[],
 );
 
@@ -39,6 +44,8 @@ struct Said {
     /// The oldest schema whose programs still work.
     works_from: i64,
     is_replica: bool,
+    /// Whether commits wait for replicas.
+    has_followers: bool,
 }
 
 /// The epoch as this process knows it. Cheap to clone.
@@ -53,7 +60,10 @@ struct Inner {
     own: AtomicU64,
     /// Until when it is trusted, in milliseconds of the clock.
     trusted_until_ms: AtomicU64,
+    has_followers: AtomicBool,
     last: Mutex<Last>,
+    /// When the last question failed, and why.
+    failed: Mutex<Option<(Duration, Arc<StoreError>)>>,
     asking: tokio::sync::Mutex<()>,
 }
 
@@ -65,12 +75,18 @@ struct Last {
 
 impl Epochs {
     pub(crate) fn new(database: Database, clock: Arc<dyn MonotonicClock>) -> Self {
+        // A connection that says nothing is given up before much time is lost.
+        let statement_time_max = database.limits.statement_time_max.min(ANSWER_TIME_MAX);
+        let limits = Limits { statement_time_max, ..database.limits };
+        let database = Database { limits, ..database };
         Self(Arc::new(Inner {
             clock,
             database,
             own: AtomicU64::new(0),
             trusted_until_ms: AtomicU64::new(0),
+            has_followers: AtomicBool::new(false),
             last: Mutex::default(),
+            failed: Mutex::default(),
             asking: tokio::sync::Mutex::default(),
         }))
     }
@@ -87,7 +103,7 @@ impl Epochs {
         }
     }
 
-    /// The epoch as the database knows it now. Those who ask at the same time share an answer.
+    /// The epoch as the database knows it now. Those who ask at the same time share an answer, or that there is none.
     pub(crate) async fn ask(&self) -> Result<u64, StoreError> {
         let began = self.0.clock.elapsed();
         let _asking = self.0.asking.lock().await;
@@ -98,15 +114,47 @@ impl Epochs {
         if is_answered && let Ok(own) = self.current() {
             return Ok(own);
         }
+        let failed = self.0.failed.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if let Some((at, error)) = failed
+            && at >= began
+        {
+            return Err(NotAnswering::Shared(error).into());
+        }
         let asked = self.0.clock.elapsed();
-        let said =
-            timeout(TRUSTED_FOR, self.0.database.ask(|held| async move { ask(&held).await }));
-        let said = said.await.unwrap_or_else(|_| Err(NotAnswering::TimedOut.into()))?;
+        match self.ask_database(asked).await {
+            Ok(()) => Ok(self.0.own.load(Ordering::Acquire)),
+            Err(error) => {
+                let (at, error) = (self.0.clock.elapsed(), Arc::new(error));
+                let failed = Some((at, Arc::clone(&error)));
+                *self.0.failed.lock().unwrap_or_else(PoisonError::into_inner) = failed;
+                Err(NotAnswering::Shared(error).into())
+            }
+        }
+    }
+
+    /// The same, for whoever waits no longer than an answer is believed. The question goes on.
+    pub(crate) async fn ask_in_time(&self) -> Result<u64, StoreError> {
+        let epochs = self.clone();
+        let asking = tokio::spawn(async move { epochs.ask().await });
+        match timeout(TRUSTED_FOR, asking).await {
+            Ok(asked) => asked.unwrap_or_else(|_| Err(NotAnswering::Closed.into())),
+            Err(_) => Err(NotAnswering::TimedOut.into()),
+        }
+    }
+
+    async fn ask_database(&self, asked: Duration) -> Result<(), StoreError> {
+        let said = self.0.database.ask(|held| async move { ask(&held).await }).await?;
         if said.works_from > OWN_SCHEMA {
             return Err(NotAnswering::SchemaTooNew.into());
         }
+        self.0.has_followers.store(said.has_followers, Ordering::Release);
         self.note(said.epoch, asked);
-        Ok(self.0.own.load(Ordering::Acquire))
+        Ok(())
+    }
+
+    /// Whether commits wait for replicas, as far as is known.
+    pub(crate) fn has_followers(&self) -> bool {
+        self.0.has_followers.load(Ordering::Acquire)
     }
 
     /// Takes in what was learned by a question or a change that was sent at `asked`.
@@ -151,6 +199,7 @@ async fn ask(connection: &Connection) -> Result<Said, Failed> {
         epoch: columns.take_number("epoch")?,
         works_from: columns.take_number("works_from")?,
         is_replica: columns.take_number::<i64>("is_in_recovery")? != 0,
+        has_followers: columns.take_number::<i64>("synchronous_standby_names")? != 0,
     };
     if said.is_replica {
         // The server was demoted under our feet; the next connection looks for the one that takes writes.

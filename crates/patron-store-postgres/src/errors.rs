@@ -37,6 +37,9 @@ pub(crate) enum NotConnected {
     /// All connections are busy, and none came free in time.
     #[error("all connections to the database are busy")]
     Exhausted,
+    /// There are connections, but none that may write.
+    #[error("the database takes no writes")]
+    ReadOnly,
     /// The store is closed.
     #[error("the store is closed")]
     Closed,
@@ -137,9 +140,17 @@ impl Failed {
     /// Whether the connection must not be used again.
     pub(crate) fn spoils_connection(&self) -> bool {
         match self {
-            Self::Refused(_) => false,
+            Self::Refused(_) | Self::NoConnection(NotConnected::ReadOnly) => false,
             Self::Database(error) => error.code().is_none_or(ends_session),
             Self::TimedOut | Self::NoConnection(_) | Self::Unknown(_) => true,
+        }
+    }
+
+    /// Whether the session may write nothing.
+    pub(crate) fn is_read_only(&self) -> bool {
+        match self {
+            Self::Database(error) => error.code() == Some(&SqlState::READ_ONLY_SQL_TRANSACTION),
+            Self::Refused(_) | Self::TimedOut | Self::NoConnection(_) | Self::Unknown(_) => false,
         }
     }
 

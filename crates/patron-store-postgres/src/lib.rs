@@ -7,9 +7,11 @@
 
 mod apply;
 mod citus;
+mod confirm;
 mod connections;
 mod epoch;
 mod errors;
+mod gate;
 mod gathering;
 mod integrity;
 mod jobs;
@@ -49,9 +51,10 @@ use patron::store::{
 };
 use patron::token::TokenRecord;
 
+use crate::confirm::Confirmations;
 use crate::connections::Connections;
 use crate::epoch::Epochs;
-use crate::errors::{Failed, NotAnswering};
+use crate::errors::{Doubt, Failed, NotAnswering};
 pub use crate::open_error::OpenError;
 use crate::reads::Reads;
 use crate::replica::Replica;
@@ -98,6 +101,7 @@ pub struct PostgresStore {
     reads: Reads,
     writer: Writer,
     epochs: Epochs,
+    confirmations: Confirmations,
     replica: Option<Replica>,
     // Last: everything else lives on it.
     runtime: Runtime,
@@ -111,8 +115,8 @@ impl PostgresStore {
     /// may help.
     pub async fn open(options: Options) -> Result<Self, OpenError> {
         let Options { now, settings, entropy, clock, on_group } = options;
-        let runtime = Runtime::start().map_err(OpenError::Thread)?;
         let limits = settings.limits();
+        let runtime = Runtime::start(limits.wait_max).map_err(OpenError::Thread)?;
         // One connection is kept for what must not wait for others.
         let aside = Limits { connections_max: 1, ..limits };
         let others = limits.connections_max.saturating_sub(1).max(1);
@@ -130,6 +134,7 @@ impl PostgresStore {
         let epochs = Epochs::new(aside, Arc::clone(&clock));
         let opening = prepare(database.clone(), now, replica.is_some());
         let sharing = on(&runtime, opening).await?;
+        let confirming = Arc::clone(&clock);
         let writer = Writer::new(Parts {
             database: database.clone(),
             lanes_max,
@@ -138,11 +143,12 @@ impl PostgresStore {
             entropy,
             on_group,
         });
+        let confirmations = Confirmations::new(database.clone(), epochs.clone(), confirming);
         let first = epochs.clone();
-        runtime.run(async move { first.ask().await }).await.map_err(Failed::from)?;
+        on(&runtime, async move { Ok(first.ask().await.map_err(Failed::from)?) }).await?;
         runtime.handle().spawn(epochs.clone().keep_asking());
         let reads = Reads::new(database.clone(), lanes_max);
-        Ok(Self { database, reads, writer, epochs, replica, runtime })
+        Ok(Self { database, reads, writer, epochs, confirmations, replica, runtime })
     }
 
     /// How far the schema is, found without changing anything.
@@ -154,7 +160,7 @@ impl PostgresStore {
         entropy: &Arc<dyn Entropy>,
     ) -> Result<Schema, OpenError> {
         let database = connect(settings.primary()?, settings.limits(), entropy)?;
-        let runtime = Runtime::start().map_err(OpenError::Thread)?;
+        let runtime = Runtime::start(settings.wait_max).map_err(OpenError::Thread)?;
         on(&runtime, async move { migrations::inspect(&database).await }).await
     }
 
@@ -172,7 +178,7 @@ impl PostgresStore {
         if let Some(target) = settings.replica()? {
             targets.push(("the replica", connect(target, limits, entropy)?));
         }
-        let runtime = Runtime::start().map_err(OpenError::Thread)?;
+        let runtime = Runtime::start(settings.wait_max).map_err(OpenError::Thread)?;
         on(&runtime, async move {
             let mut lines = Vec::new();
             for (name, database) in targets {
@@ -195,7 +201,7 @@ impl PostgresStore {
         now: Timestamp,
     ) -> Result<Vec<String>, OpenError> {
         let database = connect(settings.primary()?, settings.limits(), entropy)?;
-        let runtime = Runtime::start().map_err(OpenError::Thread)?;
+        let runtime = Runtime::start(settings.wait_max).map_err(OpenError::Thread)?;
         on(&runtime, async move { migrations::migrate(&database, now).await }).await
     }
 
@@ -209,7 +215,7 @@ impl PostgresStore {
         entropy: &Arc<dyn Entropy>,
     ) -> Result<Vec<String>, OpenError> {
         let database = connect(settings.primary()?, settings.limits(), entropy)?;
-        let runtime = Runtime::start().map_err(OpenError::Thread)?;
+        let runtime = Runtime::start(settings.wait_max).map_err(OpenError::Thread)?;
         on(&runtime, async move { citus::distribute(&database.patient()).await }).await
     }
 
@@ -248,6 +254,9 @@ async fn prepare(
     now: Timestamp,
     has_replica: bool,
 ) -> Result<Sharing, OpenError> {
+    if !database.ask_once(|held| async move { held.is_own().await }).await? {
+        return Err(OpenError::Pooled);
+    }
     migrations::migrate(&database, now).await?;
     if database.ask_once(|held| async move { integrity::loses_commits(&held).await }).await? {
         return Err(OpenError::Unsafe);
@@ -278,6 +287,17 @@ macro_rules! write {
     }};
 }
 
+/// Writes in a transaction what may be written twice.
+macro_rules! write_again {
+    ($store:expr, $kept:ident, |$held:ident| $work:expr) => {{
+        let database = $store.database.clone();
+        $store.runtime.run(async move {
+            let $kept = &$kept;
+            Ok(database.write_again(|$held| async move { $work }).await?)
+        })
+    }};
+}
+
 impl Store for PostgresStore {
     fn find_installation(&self) -> StoreFuture<'_, Option<Installation>> {
         ask!(self, |held| read::find_installation(&held).await)
@@ -292,13 +312,14 @@ impl Store for PostgresStore {
         let runtime = self.runtime.handle();
         let waiting: Vec<_> =
             changes.into_iter().map(|change| self.writer.enqueue(runtime, change)).collect();
-        Box::pin(async move {
+        let answers = async move {
             let mut answers = Vec::with_capacity(waiting.len());
             for answer in waiting {
                 answers.push(answer.await.unwrap_or_else(|_| Err(reads::dropped())));
             }
             Ok(answers)
-        })
+        };
+        self.runtime.in_time(answers, NotAnswering::Unknown(Doubt::TimedOut))
     }
 
     fn find_customer(
@@ -307,7 +328,8 @@ impl Store for PostgresStore {
         key: UniqueKey,
     ) -> StoreFuture<'_, Option<Arc<SealedCustomer>>> {
         let answer = self.reads.find(self.runtime.handle(), merchant, key);
-        Box::pin(async move { answer.await.unwrap_or_else(|_| Err(reads::dropped())) })
+        let answer = async move { answer.await.unwrap_or_else(|_| Err(reads::dropped())) };
+        self.runtime.in_time(answer, NotAnswering::TimedOut)
     }
 
     fn list_customers(
@@ -378,20 +400,20 @@ impl Store for PostgresStore {
         now: Timestamp,
         limit: u32,
     ) -> StoreFuture<'_, u32> {
-        write!(self, now, |held| tokens::clear(&held, merchant, *now, limit).await)
+        write_again!(self, now, |held| tokens::clear(&held, merchant, *now, limit).await)
     }
 
     fn claim_job(&self, job: Job, holder: ProcessId, lease: Duration) -> StoreFuture<'_, bool> {
-        write!(self, holder, |held| jobs::claim(&held, job, *holder, lease).await)
+        write_again!(self, holder, |held| jobs::claim(&held, job, *holder, lease).await)
     }
 
     fn lease_numbers(&self, counter: Counter, count: u32) -> StoreFuture<'_, i64> {
-        write!(self, counter, |held| manage::lease(&held, *counter, count).await)
+        write_again!(self, counter, |held| manage::lease(&held, *counter, count).await)
     }
 
     fn manage(&self, change: ManagementChange) -> StoreFuture<'_, ()> {
         let (database, epochs) = (self.database.clone(), self.epochs.clone());
-        self.runtime.run(async move {
+        let work = async move {
             let asked = epochs.now();
             let epoch = manage::apply(&database, &change).await?;
             match epoch {
@@ -400,7 +422,8 @@ impl Store for PostgresStore {
                 None => drop(epochs.ask().await?),
             }
             Ok(())
-        })
+        };
+        self.runtime.run_or(work, NotAnswering::Unknown(Doubt::TimedOut))
     }
 
     fn find_merchant(&self, number: MerchantNumber) -> StoreFuture<'_, Option<Merchant>> {
@@ -428,7 +451,7 @@ impl Store for PostgresStore {
     }
 
     fn record_key_uses(&self, uses: Vec<(KeyNumber, Timestamp)>) -> StoreFuture<'_, ()> {
-        write!(self, uses, |held| manage::record_key_uses(&held, uses).await)
+        write_again!(self, uses, |held| manage::record_key_uses(&held, uses).await)
     }
 
     fn list_wrapped_keys(&self, owner: KeyOwner) -> StoreFuture<'_, Vec<WrappedKey>> {
@@ -441,12 +464,20 @@ impl Store for PostgresStore {
 
     fn ask_management_epoch(&self) -> StoreFuture<'_, u64> {
         let epochs = self.epochs.clone();
-        self.runtime.run(async move { epochs.ask().await })
+        self.runtime.run(async move { epochs.ask_in_time().await })
+    }
+
+    fn confirm(&self) -> StoreFuture<'_, ()> {
+        if !self.confirmations.is_due() {
+            return Box::pin(std::future::ready(Ok(())));
+        }
+        let confirmations = self.confirmations.clone();
+        self.runtime.run(async move { confirmations.confirm().await })
     }
 
     fn check(&self) -> StoreFuture<'_, ()> {
         let epochs = self.epochs.clone();
-        self.runtime.run(async move { epochs.ask().await.map(drop) })
+        self.runtime.run(async move { epochs.ask_in_time().await.map(drop) })
     }
 }
 

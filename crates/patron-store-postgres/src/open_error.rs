@@ -1,5 +1,6 @@
 //! Why a store cannot be opened.
 
+use patron::store::StoreError;
 use tokio_postgres::error::SqlState;
 
 use crate::errors::{ConnectError, Failed, NotConnected, Reason, chain};
@@ -51,6 +52,12 @@ pub enum OpenError {
              acknowledged: ALTER DATABASE … SET synchronous_commit = on"
     )]
     Unsafe,
+    /// Something in between gives sessions other settings than they ask for, and so other connections, too.
+    #[error(
+        "what stands between the program and the database does not keep sessions apart, as pgbouncer \
+             does not: give --pooler transaction"
+    )]
+    Pooled,
     /// A thread cannot be started.
     #[error("a thread cannot be started: {0}")]
     Thread(std::io::Error),
@@ -69,6 +76,7 @@ impl OpenError {
             | Self::NoCitus
             | Self::ReplicaOfCitus
             | Self::Unsafe
+            | Self::Pooled
             | Self::Thread(_) => false,
         }
     }
@@ -88,6 +96,7 @@ impl From<Failed> for OpenError {
             Failed::NoConnection(reason) => Self::Away(reason.to_string()),
             Failed::TimedOut => Self::Away("it took too long".to_owned()),
             Failed::Unknown(doubt) => Self::Away(doubt.to_string()),
+            Failed::Refused(error @ StoreError::Unavailable(_)) => Self::Away(chain(&error)),
             Failed::Refused(error) => Self::Refused(error.to_string()),
             Failed::Database(error) => match error.as_db_error() {
                 Some(said) => of_state(said.code(), said.message()),
@@ -98,6 +107,10 @@ impl From<Failed> for OpenError {
 }
 
 fn of_state(state: &SqlState, text: &str) -> OpenError {
+    // Poolers have one code for all that they refuse, most of which passes.
+    if text.contains("unsupported startup parameter") {
+        return OpenError::Pooled;
+    }
     let said = format!("{text} ({})", state.code());
     let passes = ["08", "53", "57P"].iter().any(|class| state.code().starts_with(class))
         || *state == SqlState::READ_ONLY_SQL_TRANSACTION

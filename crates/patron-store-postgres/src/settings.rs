@@ -79,6 +79,9 @@ impl Settings {
 /// and must not read through all of it then; none is worth being compiled.
 const PLANNING: &str = " -c enable_seqscan=off -c jit=off";
 
+/// One of them, and what it is in a session that is ours.
+pub(crate) const OWN_SETTING: (&str, &str) = ("enable_seqscan", "off");
+
 /// A URL as far as it may be shown.
 fn place(url: &str) -> String {
     let rest = url.split_once("://").map_or(url, |(_, rest)| rest);

@@ -19,8 +19,8 @@ use tokio::time::{sleep, timeout};
 
 use crate::OnGroup;
 use crate::apply::{Answer, apply};
-use crate::connections::jittered;
 use crate::errors::{Doubt, Failed, NotAnswering, violated};
+use crate::gate::jittered;
 use crate::gathering::{Added, Gathering};
 use crate::sql::ROWS_MAX;
 use crate::transaction::{Database, TRIES_MAX, timed_out};
@@ -212,6 +212,7 @@ impl Writer {
         let applying =
             timeout(self.database.limits.answer_time_max(), apply(&lent, changes, &is_sent));
         let outcome = applying.await.unwrap_or_else(|_| Err(timed_out(&is_sent)));
+        let outcome = outcome.map_err(|failed| self.database.connections.judge(&lent, failed));
         lent.settle(&outcome).await;
         outcome
     }
@@ -250,6 +251,10 @@ fn pick(
         && picked.len().saturating_add(passed.len()) < LOOKED_AT_MAX
         && let Some(one) = waiting.pop_front()
     {
+        if one.reply.is_closed() {
+            // Whoever sent it was told that it took too long, and need not find it done later.
+            continue;
+        }
         let place = one.place();
         let may_share = match sharing {
             Sharing::Everybody => true,
