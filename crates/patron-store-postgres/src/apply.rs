@@ -26,7 +26,7 @@ use crate::transaction::{Step, in_order};
 use crate::writer::Sharing;
 
 /// The rows that a step answers: whose they are, and whether they were just created.
-type Answered = Option<(MerchantNumber, bool, Vec<Row>)>;
+type Answered = (MerchantNumber, bool, Vec<Row>);
 
 /// What became of one change.
 pub(crate) type Answer = Result<(), StoreError>;
@@ -186,10 +186,6 @@ impl Found {
     ) -> Result<(), Failed> {
         let mut statements = vec![&LOCK];
         let mut steps: Vec<Step<'_, Answered>> = Vec::new();
-        steps.push(Box::pin(async {
-            connection.begin(Isolation::Committed).await?;
-            Ok(None)
-        }));
         let mut created = Vec::new();
         for (merchant, wants) in wants {
             let Wants { mut updated, created: wanted } = wants;
@@ -198,7 +194,7 @@ impl Found {
                 updated.sort_unstable();
                 steps.push(Box::pin(async move {
                     let values = [Value::Whole(merchant.get().into()), Value::Wholes(&updated)];
-                    Ok(Some((merchant, false, connection.query(&LOCK, &values).await?)))
+                    Ok((merchant, false, connection.query(&LOCK, &values).await?))
                 }));
             }
         }
@@ -212,14 +208,14 @@ impl Found {
         }
         for (merchant, statement, values) in rows.chunks(&CREATE, &mut statements) {
             steps.push(Box::pin(async move {
-                Ok(Some((merchant, true, connection.query(statement, &values).await?)))
+                Ok((merchant, true, connection.query(statement, &values).await?))
             }));
         }
         connection.prepare(&statements).await?;
+        // Waited for: what was sent behind a beginning that fails would be committed by itself.
+        connection.begin(Isolation::Committed).await?;
         for step in in_order(steps).await {
-            let Some((merchant, is_creation, rows)) = step? else {
-                continue;
-            };
+            let (merchant, is_creation, rows) = step?;
             for row in &rows {
                 let mut columns = Columns::of(row, "customer");
                 let number = columns.take_customer("number")?;

@@ -1,29 +1,27 @@
 //! Connections to the database: made, kept, counted, and given up when they are of no more use.
 
+mod maker;
+
 use std::collections::HashMap;
-use std::future::poll_fn;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::ops::Deref;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use deadpool::managed::{
-    Manager, Metrics, Object, Pool, PoolError, QueueMode, RecycleError, RecycleResult,
-};
-use patron::entropy::{Entropy, random_bytes};
+use deadpool::managed::{Object, Pool, PoolError, QueueMode};
+use patron::entropy::Entropy;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 use tokio_postgres::error::SqlState;
-use tokio_postgres::{AsyncMessage, Client, Row};
+use tokio_postgres::{Client, Row, SimpleQueryMessage};
+use tokio_postgres_rustls::MakeRustlsConnect;
 
-use crate::errors::{ConnectError, Doubt, Failed, NotConnected, Reason, chain};
-use crate::settings::{Limits, Pooler, Target};
+pub(crate) use self::maker::Maker;
+use crate::errors::{ConnectError, Doubt, Failed, NotConnected, Reason};
+use crate::gate::Gate;
+use crate::settings::{Limits, OWN_SETTING, Pooler, Target};
 use crate::sql::{Statement, Value};
-
-/// The wait before the second attempt to connect; it doubles with each that fails.
-const BACKOFF_MIN: Duration = Duration::from_millis(25);
-
-/// The longest wait between two attempts.
-const BACKOFF_MAX: Duration = Duration::from_secs(1);
 
 /// For how long no more connections are asked for once the server has said that it has no more.
 const CONTENT_FOR: Duration = Duration::from_secs(5);
@@ -36,9 +34,22 @@ const PLANS_KEPT_FOR: Duration = Duration::from_secs(60);
 const YOUNG_PLANS_KEPT_FOR: Duration = Duration::from_secs(5);
 
 /// Whether the table of customers is so small, or so new, that each way into it looks as good to the planner as
-/// any other, though it may be large in a minute. On Citus the coordinator has none of it.
-const IS_YOUNG: &str = "SELECT to_regclass('pg_dist_partition') IS NULL \
-     AND coalesce(pg_relation_size(to_regclass('customer')), 0) < 1048576";
+/// any other, though it may be large in a minute (on Citus the coordinator has none of it); and whether the server
+/// is a replica.
+const CONDITION: &str = "SELECT to_regclass('pg_dist_partition') IS NULL \
+     AND coalesce(pg_relation_size(to_regclass('customer')), 0) < 1048576, pg_is_in_recovery()";
+
+/// For how long no new connections are tried for writing once the server has said that it takes no writes.
+const READ_ONLY_FOR: Duration = Duration::from_secs(1);
+
+/// What a server is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Role {
+    Primary,
+    Replica,
+    /// A pooler may lead to any.
+    Unknown,
+}
 
 /// One connection.
 pub(crate) struct Connection {
@@ -48,11 +59,12 @@ pub(crate) struct Connection {
     warnings: Arc<AtomicU64>,
     is_spoilt: AtomicBool,
     /// Whether each statement is planned anew each time it runs.
-    plans_anew: bool,
+    plans_anew: AtomicBool,
     /// Set when the plans have been kept long enough.
     plans_are_due: Arc<AtomicBool>,
     pooler: Pooler,
     limits: Limits,
+    tls: MakeRustlsConnect,
     /// Where it counts customers. See the table `customer_count`.
     slot: u8,
     driver: JoinHandle<()>,
@@ -76,28 +88,29 @@ impl Connection {
     }
 
     /// Forgets all plans, and has statements planned each time they run for as long as the table of customers
-    /// is young: a plan that is made now would be kept when it has become large.
-    async fn plan_afresh(&mut self) -> Result<(), tokio_postgres::Error> {
+    /// is young: a plan that is made now would be kept when it has become large. What the server is, as it says.
+    async fn plan_afresh(&self) -> Result<Role, tokio_postgres::Error> {
         match self.pooler {
-            // There statements are planned each time they run.
-            Pooler::Transaction => return Ok(()),
+            // There statements are planned each time they run, and the next one may run elsewhere.
+            Pooler::Transaction => return Ok(Role::Unknown),
             Pooler::None => {}
         }
-        let is_young: bool = self.client.query_one(IS_YOUNG, &[]).await?.try_get(0)?;
-        if is_young != self.plans_anew {
+        let row = self.client.query_one(CONDITION, &[]).await?;
+        let (is_young, is_replica): (bool, bool) = (row.try_get(0)?, row.try_get(1)?);
+        if is_young != self.plans_anew.load(Ordering::Relaxed) {
             let mode = if is_young { "force_custom_plan" } else { "auto" };
             self.client.batch_execute(&format!("SET plan_cache_mode = {mode}")).await?;
-            self.plans_anew = is_young;
+            self.plans_anew.store(is_young, Ordering::Relaxed);
         }
         self.statements.lock().unwrap_or_else(PoisonError::into_inner).clear();
-        let is_due = Arc::new(AtomicBool::new(false));
-        self.plans_are_due = Arc::clone(&is_due);
+        let is_due = Arc::clone(&self.plans_are_due);
+        is_due.store(false, Ordering::Relaxed);
         let kept_for = if is_young { YOUNG_PLANS_KEPT_FOR } else { PLANS_KEPT_FOR };
         tokio::spawn(async move {
             sleep(kept_for).await;
             is_due.store(true, Ordering::Relaxed);
         });
-        Ok(())
+        Ok(if is_replica { Role::Replica } else { Role::Primary })
     }
 
     fn is_spoilt(&self) -> bool {
@@ -182,6 +195,17 @@ impl Connection {
         Ok(self.client.batch_execute(sql).await?)
     }
 
+    /// Whether the session is as it was asked to be. Where it is not, statements that were prepared on it may be
+    /// another session's of the same name.
+    pub(crate) async fn is_own(&self) -> Result<bool, Failed> {
+        let (name, expected) = OWN_SETTING;
+        let answered = self.client.simple_query(&format!("SHOW {name}")).await?;
+        Ok(self.pooler == Pooler::Transaction
+            || answered.iter().any(
+                |one| matches!(one, SimpleQueryMessage::Row(row) if row.get(0) == Some(expected)),
+            ))
+    }
+
     /// Begins a transaction. Its limits are those of the session, or its own where a session is not ours.
     pub(crate) async fn begin(&self, isolation: Isolation) -> Result<(), Failed> {
         let begin = isolation.begin();
@@ -192,6 +216,7 @@ impl Connection {
                 for (name, value) in self.limits.session() {
                     sql.push_str(&format!("; SET LOCAL {name} = {value}"));
                 }
+                sql.push_str("; SET LOCAL client_min_messages = warning");
                 self.run(&sql).await
             }
         }
@@ -213,15 +238,6 @@ impl Connection {
                 }
                 Some(_) | None => Err(Failed::Unknown(Doubt::Lost)),
             },
-        }
-    }
-
-    /// Leaves the connection as the next one needs it: without a transaction, or spoilt.
-    pub(crate) async fn settle<T>(&self, outcome: &Result<T, Failed>) {
-        match outcome {
-            Ok(_) => {}
-            Err(failed) if failed.spoils_connection() => self.spoil(),
-            Err(_) => self.roll_back().await,
         }
     }
 
@@ -250,7 +266,8 @@ pub(crate) enum Isolation {
 impl Isolation {
     pub(crate) const fn begin(self) -> &'static str {
         match self {
-            Self::Committed => "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE",
+            // Whether it may write is for the server to say, whose operator may have taken that from it.
+            Self::Committed => "BEGIN ISOLATION LEVEL READ COMMITTED",
             Self::Snapshot => "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
         }
     }
@@ -260,11 +277,82 @@ impl Isolation {
 #[derive(Clone)]
 pub(crate) struct Connections {
     pool: Pool<Maker>,
-    connections_max: usize,
+    /// As many as there may be connections, less those that the server does not have.
+    permits: Arc<Semaphore>,
+    wait_max: Duration,
+    /// Whether the server has just said on a new connection that it takes no writes.
+    is_read_only: Arc<AtomicBool>,
 }
 
-/// A connection out of those that are kept. Dropped, it goes back.
-pub(crate) type Lent = Object<Maker>;
+/// A connection out of those that are kept. Dropped, it goes back; but if whoever had it was not done with it,
+/// nobody knows what still comes on it, and it is closed.
+pub(crate) struct Lent {
+    object: Option<Object<Maker>>,
+    connection: Arc<Connection>,
+    is_new: bool,
+    is_done: AtomicBool,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl Lent {
+    fn of(object: Object<Maker>, permit: OwnedSemaphorePermit) -> Self {
+        let is_new = Object::metrics(&object).recycle_count == 0;
+        let connection = Arc::clone(&*object);
+        let object = Some(object);
+        Self { object, connection, is_new, is_done: AtomicBool::new(false), _permit: permit }
+    }
+
+    /// Whoever had it heard everything that there was to hear.
+    pub(crate) fn done(&self) {
+        self.is_done.store(true, Ordering::Relaxed);
+    }
+
+    /// Has the server end what it does here. A commit that waits for a replica would otherwise be there, and keep its
+    /// locks, for as long as the replica is away, and ever more of them would use up the server's connections.
+    pub(crate) fn cancel(&self) {
+        let (token, tls) = (self.client.cancel_token(), self.tls.clone());
+        let time_max = self.limits.connect_time_max;
+        tokio::spawn(async move {
+            // The way to the server may be gone: then it finds out by itself.
+            let _ = timeout(time_max, token.cancel_query(tls)).await;
+        });
+    }
+
+    /// Leaves the connection as the next one needs it: without a transaction, or spoilt.
+    pub(crate) async fn settle<T>(&self, outcome: &Result<T, Failed>) {
+        match outcome {
+            Ok(_) => {}
+            Err(failed) if failed.spoils_connection() => {
+                if matches!(failed, Failed::Unknown(Doubt::TimedOut)) {
+                    self.cancel();
+                }
+                self.spoil();
+            }
+            Err(_) => self.roll_back().await,
+        }
+        self.done();
+    }
+}
+
+impl Deref for Lent {
+    type Target = Connection;
+
+    fn deref(&self) -> &Connection {
+        &self.connection
+    }
+}
+
+impl Drop for Lent {
+    fn drop(&mut self) {
+        let is_good = self.is_done.load(Ordering::Relaxed) && !self.is_spoilt();
+        if let Some(object) = self.object.take()
+            && !is_good
+        {
+            // At once: the server may hold locks for it.
+            drop(Object::take(object));
+        }
+    }
+}
 
 impl Connections {
     /// None is made yet.
@@ -274,224 +362,85 @@ impl Connections {
         entropy: Arc<dyn Entropy>,
     ) -> Result<Self, NotConnected> {
         let connections_max = usize::try_from(limits.connections_max).unwrap_or(usize::MAX);
-        let wait_max = limits.wait_max;
-        let maker =
-            Maker { target, limits, gate: Arc::new(Gate { entropy, shut: Mutex::default() }) };
+        let gate = Arc::new(Gate::new(entropy));
+        let maker = Maker { target, limits, gate, good: AtomicUsize::new(0) };
         let pool = Pool::builder(maker)
             .max_size(connections_max)
-            .wait_timeout(Some(wait_max))
             // What was used last is warm: its statements are prepared, and its server process is in the caches.
             .queue_mode(QueueMode::Lifo)
             .runtime(deadpool::Runtime::Tokio1)
             .build();
         let pool = pool.map_err(|_| NotConnected::Closed)?;
-        Ok(Self { pool, connections_max })
+        let permits = Arc::new(Semaphore::new(connections_max.min(Semaphore::MAX_PERMITS)));
+        Ok(Self { pool, permits, wait_max: limits.wait_max, is_read_only: Arc::default() })
     }
 
     /// A connection that is not spoilt as far as is known.
     pub(crate) async fn lend(&self) -> Result<Lent, Failed> {
+        let lent = timeout(self.wait_max, self.lend_patiently()).await;
+        lent.unwrap_or(Err(Failed::NoConnection(NotConnected::Exhausted)))
+    }
+
+    async fn lend_patiently(&self) -> Result<Lent, Failed> {
         loop {
-            let error = match self.pool.get().await {
-                Ok(lent) => return Ok(lent),
-                Err(error) => error,
+            let Ok(permit) = Arc::clone(&self.permits).acquire_owned().await else {
+                return Err(Failed::NoConnection(NotConnected::Closed));
             };
-            let reason = match error {
-                PoolError::Backend(error) => error,
-                PoolError::Timeout(_) => return Err(Failed::NoConnection(NotConnected::Exhausted)),
-                PoolError::Closed
-                | PoolError::NoRuntimeSpecified
-                | PoolError::PostCreateHook(_) => {
-                    return Err(Failed::NoConnection(NotConnected::Closed));
-                }
+            let reason = match self.pool.get().await {
+                Ok(object) => return Ok(Lent::of(object, permit)),
+                Err(PoolError::Backend(reason)) => reason,
+                Err(
+                    PoolError::Timeout(_)
+                    | PoolError::Closed
+                    | PoolError::NoRuntimeSpecified
+                    | PoolError::PostCreateHook(_),
+                ) => return Err(Failed::NoConnection(NotConnected::Closed)),
             };
-            if !self.make_do(&reason) {
+            if !self.can_make_do(&reason) {
                 return Err(Failed::NoConnection(NotConnected::Away(reason)));
             }
+            tokio::spawn(async move {
+                sleep(CONTENT_FOR).await;
+                drop(permit);
+            });
         }
     }
 
-    /// When the server has no more connections and this process has some, it makes do with these for a
-    /// while. Whether that helps.
-    fn make_do(&self, reason: &ConnectError) -> bool {
+    /// A connection has gone silent, though its server would have said something in time. The others that are kept
+    /// may have, too, and each of them would cost a request its time.
+    pub(crate) fn suspect(&self) {
+        self.pool.retain(|_, _| false);
+    }
+
+    /// Whether the server has no more connections, but this process has some, and makes do with these for a
+    /// while: one less is lent out, and whoever wants one waits until one comes back.
+    fn can_make_do(&self, reason: &ConnectError) -> bool {
         let ConnectError::Refused(Reason { state: Some(state), .. }) = reason else {
             return false;
         };
-        let held = self.pool.status().size;
-        if *state != SqlState::TOO_MANY_CONNECTIONS || held == 0 {
-            return false;
-        }
-        self.pool.resize(held);
-        let (pool, connections_max) = (self.pool.clone(), self.connections_max);
-        tokio::spawn(async move {
-            sleep(CONTENT_FOR).await;
-            pool.resize(connections_max);
-        });
-        true
-    }
-}
-
-/// Makes connections, and says which are still good.
-pub(crate) struct Maker {
-    target: Target,
-    limits: Limits,
-    gate: Arc<Gate>,
-}
-
-impl Manager for Maker {
-    type Type = Connection;
-    type Error = Arc<ConnectError>;
-
-    async fn create(&self) -> Result<Connection, Arc<ConnectError>> {
-        self.gate.pass()?;
-        match self.connect().await {
-            Ok(connection) => {
-                self.gate.open();
-                Ok(connection)
-            }
-            Err(error) => {
-                let error = Arc::new(error);
-                self.gate.shut(&error);
-                Err(error)
-            }
-        }
+        *state == SqlState::TOO_MANY_CONNECTIONS && self.pool.status().size > 0
     }
 
-    async fn recycle(
-        &self,
-        connection: &mut Connection,
-        _: &Metrics,
-    ) -> RecycleResult<Arc<ConnectError>> {
-        if connection.is_spoilt() {
-            return Err(RecycleError::message("spoilt"));
+    /// What it means that a transaction failed on this connection. A session may think that it is to write
+    /// nothing when its server takes writes again: then another one does it. If a new one says so too, the server
+    /// means it, and is not asked by ever more of them.
+    pub(crate) fn judge(&self, lent: &Lent, failed: Failed) -> Failed {
+        if let Failed::TimedOut | Failed::Unknown(Doubt::TimedOut) = &failed {
+            self.suspect();
         }
-        if !connection.plans_are_due.load(Ordering::Relaxed) {
-            return Ok(());
+        if !failed.is_read_only() {
+            return failed;
         }
-        match timeout(self.limits.connect_time_max, connection.plan_afresh()).await {
-            Ok(Ok(())) => Ok(()),
-            Ok(Err(_)) | Err(_) => Err(RecycleError::message("it does not answer")),
-        }
-    }
-}
-
-impl Maker {
-    /// Tries one host after the other, each for as long as an attempt may take: one that accepts and then
-    /// says nothing must not keep us from the next.
-    async fn connect(&self) -> Result<Connection, ConnectError> {
-        let mut last = ConnectError::TimedOut;
-        for host in &self.target.hosts {
-            let connecting = host.connect(self.target.tls.clone());
-            let (client, mut driven) = match timeout(self.limits.connect_time_max, connecting).await
-            {
-                Ok(Ok(made)) => made,
-                Ok(Err(error)) => {
-                    last = ConnectError::Refused(reason(&error));
-                    continue;
-                }
-                Err(_) => {
-                    last = ConnectError::TimedOut;
-                    continue;
-                }
-            };
-            let warnings = Arc::new(AtomicU64::new(0));
-            let counted = Arc::clone(&warnings);
-            let driver = tokio::spawn(async move {
-                while let Some(Ok(message)) = poll_fn(|context| driven.poll_message(context)).await
-                {
-                    if let AsyncMessage::Notice(notice) = message
-                        && notice.code() == &SqlState::WARNING
-                    {
-                        counted.fetch_add(1, Ordering::AcqRel);
-                    }
-                }
+        if lent.is_new && !self.is_read_only.swap(true, Ordering::Relaxed) {
+            let is_read_only = Arc::clone(&self.is_read_only);
+            tokio::spawn(async move {
+                sleep(READ_ONLY_FOR).await;
+                is_read_only.store(false, Ordering::Relaxed);
             });
-            let mut connection = Connection {
-                client,
-                statements: Mutex::default(),
-                warnings,
-                is_spoilt: AtomicBool::new(false),
-                plans_anew: false,
-                // Until it has planned for the first time.
-                plans_are_due: Arc::default(),
-                pooler: self.target.pooler,
-                limits: self.limits,
-                slot: slot(&*self.gate.entropy),
-                driver,
-            };
-            match timeout(self.limits.connect_time_max, connection.plan_afresh()).await {
-                Ok(Ok(())) => return Ok(connection),
-                Ok(Err(error)) => last = ConnectError::Refused(reason(&error)),
-                Err(_) => last = ConnectError::TimedOut,
-            }
         }
-        Err(last)
-    }
-}
-
-/// One of the 64 rows in which a merchant's customers are counted.
-fn slot(entropy: &dyn Entropy) -> u8 {
-    let [byte] = random_bytes::<1>(entropy);
-    byte % 64
-}
-
-fn reason(error: &tokio_postgres::Error) -> Reason {
-    match error.as_db_error() {
-        Some(said) => Reason { state: Some(said.code().clone()), text: said.message().to_owned() },
-        None => Reason { state: None, text: chain(error) },
-    }
-}
-
-/// Lets attempts to connect pass, or keeps them away for a while after one has failed, so that a
-/// database that comes back is not run over.
-struct Gate {
-    entropy: Arc<dyn Entropy>,
-    shut: Mutex<Option<Shut>>,
-}
-
-struct Shut {
-    why: Arc<ConnectError>,
-    failures: u32,
-    is_waiting: bool,
-}
-
-impl Gate {
-    fn pass(&self) -> Result<(), Arc<ConnectError>> {
-        let shut = self.shut.lock().unwrap_or_else(PoisonError::into_inner);
-        match &*shut {
-            Some(Shut { why, is_waiting: true, .. }) => Err(Arc::clone(why)),
-            Some(Shut { is_waiting: false, .. }) | None => Ok(()),
+        if self.is_read_only.load(Ordering::Relaxed) {
+            return Failed::NoConnection(NotConnected::ReadOnly);
         }
+        failed
     }
-
-    fn open(&self) {
-        *self.shut.lock().unwrap_or_else(PoisonError::into_inner) = None;
-    }
-
-    /// Nobody tries again before the wait is over.
-    fn shut(self: &Arc<Self>, why: &Arc<ConnectError>) {
-        let mut shut = self.shut.lock().unwrap_or_else(PoisonError::into_inner);
-        if shut.as_ref().is_some_and(|shut| shut.is_waiting) {
-            return;
-        }
-        let failures = shut.as_ref().map_or(0, |shut| shut.failures).saturating_add(1);
-        *shut = Some(Shut { why: Arc::clone(why), failures, is_waiting: true });
-        drop(shut);
-        let doubled = BACKOFF_MIN.saturating_mul(1 << failures.min(10).saturating_sub(1));
-        let wait = jittered(doubled.min(BACKOFF_MAX), &*self.entropy);
-        let gate = Arc::clone(self);
-        tokio::spawn(async move {
-            sleep(wait).await;
-            let mut shut = gate.shut.lock().unwrap_or_else(PoisonError::into_inner);
-            if let Some(shut) = &mut *shut {
-                shut.is_waiting = false;
-            }
-        });
-    }
-}
-
-/// Between half of `wait` and all of it, so that many processes do not come at one moment.
-pub(crate) fn jittered(wait: Duration, entropy: &dyn Entropy) -> Duration {
-    let [byte] = random_bytes::<1>(entropy);
-    let half = wait / 2;
-    half.saturating_add(half.saturating_mul(byte.into()) / 255)
 }

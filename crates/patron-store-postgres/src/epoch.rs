@@ -1,6 +1,6 @@
 //! What this process knows of the management epoch: asked for all the time, and trusted for a second.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -23,9 +23,16 @@ const ASKED_EVERY: Duration = Duration::from_millis(300);
 /// For how long an answer is believed. It counts from before the question was sent.
 const TRUSTED_FOR: Duration = Duration::from_secs(1);
 
+/// How long a host may take to let us in: the next one may be the one that answers.
+pub(crate) const CONNECT_TIME_MAX: Duration = Duration::from_secs(1);
+
 static ASK: Statement = Statement::new(
     "SELECT e.epoch, (SELECT coalesce(max(works_from), 0) FROM migration)::bigint, \
-     pg_is_in_recovery()::int::bigint FROM management_epoch AS e",
+     pg_is_in_recovery()::int::bigint, \
+     (current_setting('synchronous_standby_names') <> '')::int::bigint, \
+     (CASE current_setting('synchronous_commit') WHEN 'off' THEN 1 WHEN 'local' \
+      THEN (current_setting('synchronous_standby_names') <> '')::int ELSE 0 END)::bigint \
+     FROM management_epoch AS e",
     &[],
 );
 
@@ -40,6 +47,10 @@ struct Said {
     /// The oldest schema whose programs still work.
     works_from: i64,
     is_replica: bool,
+    /// Whether commits wait for replicas.
+    has_followers: bool,
+    /// Whether it confirms what it has not stored, here or where it has to be as well.
+    is_unsafe: bool,
 }
 
 /// The epoch as this process knows it. Cheap to clone.
@@ -54,6 +65,7 @@ struct Inner {
     own: AtomicU64,
     /// Until when it is trusted, in milliseconds of the clock.
     trusted_until_ms: AtomicU64,
+    has_followers: AtomicBool,
     last: Mutex<Last>,
     /// How many questions were sent.
     sent: AtomicU64,
@@ -83,6 +95,7 @@ impl Epochs {
             database,
             own: AtomicU64::new(0),
             trusted_until_ms: AtomicU64::new(0),
+            has_followers: AtomicBool::new(false),
             last: Mutex::default(),
             sent: AtomicU64::new(0),
             wanted: Notify::new(),
@@ -121,6 +134,11 @@ impl Epochs {
             Err(NotAnswering::Closed.into())
         };
         timeout(TRUSTED_FOR, answered).await.unwrap_or_else(|_| Err(NotAnswering::TimedOut.into()))
+    }
+
+    /// Whether commits wait for replicas, as far as is known.
+    pub(crate) fn has_followers(&self) -> bool {
+        self.0.has_followers.load(Ordering::Acquire)
     }
 
     /// Takes in what was learned by a question or a change that was sent at `asked`.
@@ -167,6 +185,10 @@ impl Epochs {
         if said.works_from > OWN_SCHEMA {
             return Err(NotAnswering::SchemaTooNew.into());
         }
+        if said.is_unsafe {
+            return Err(NotAnswering::Unsafe.into());
+        }
+        self.0.has_followers.store(said.has_followers, Ordering::Release);
         self.note(said.epoch, asked);
         Ok(())
     }
@@ -193,6 +215,8 @@ async fn ask(connection: &Connection) -> Result<Said, Failed> {
         epoch: columns.take_number("epoch")?,
         works_from: columns.take_number("works_from")?,
         is_replica: columns.take_number::<i64>("is_in_recovery")? != 0,
+        has_followers: columns.take_number::<i64>("synchronous_standby_names")? != 0,
+        is_unsafe: columns.take_number::<i64>("synchronous_commit")? != 0,
     };
     if said.is_replica {
         // The server was demoted under our feet; the next connection looks for the one that takes writes.

@@ -37,6 +37,9 @@ pub(crate) enum NotConnected {
     /// All connections are busy, and none came free in time.
     #[error("all connections to the database are busy")]
     Exhausted,
+    /// There are connections, but none that may write.
+    #[error("the database takes no writes")]
+    ReadOnly,
     /// The store is closed.
     #[error("the store is closed")]
     Closed,
@@ -101,6 +104,11 @@ pub(crate) enum NotAnswering {
     /// What is known of merchants and keys is too old.
     #[error("what is known of merchants and keys is older than a second")]
     Stale,
+    /// The server confirms what it has not stored.
+    #[error(
+        "synchronous_commit is off or local in the database, so that it would lose what it acknowledges"
+    )]
+    Unsafe,
     /// The schema has moved beyond what this program understands.
     #[error("the schema of the database has become too new for this version of Patron: upgrade it")]
     SchemaTooNew,
@@ -137,9 +145,44 @@ impl Failed {
     /// Whether the connection must not be used again.
     pub(crate) fn spoils_connection(&self) -> bool {
         match self {
+            Self::Refused(_) | Self::NoConnection(NotConnected::ReadOnly) => false,
+            Self::Database(error) => error.code().is_none_or(ends_session) || is_outdated(error),
+            Self::TimedOut | Self::NoConnection(_) | Self::Unknown(_) => true,
+        }
+    }
+
+    /// Whether an earlier statement of the transaction had failed.
+    pub(crate) fn is_aftermath(&self) -> bool {
+        match self {
+            Self::Database(error) => error.code() == Some(&SqlState::IN_FAILED_SQL_TRANSACTION),
+            Self::Refused(_) | Self::TimedOut | Self::NoConnection(_) | Self::Unknown(_) => false,
+        }
+    }
+
+    /// Whether it waited too long for somebody else, or was told to stop waiting.
+    pub(crate) fn waited_too_long(&self) -> bool {
+        match self {
+            Self::Database(error) => error.code().is_some_and(|code| {
+                *code == SqlState::LOCK_NOT_AVAILABLE || *code == SqlState::QUERY_CANCELED
+            }),
+            Self::Refused(_) | Self::TimedOut | Self::NoConnection(_) | Self::Unknown(_) => false,
+        }
+    }
+
+    /// Whether the database itself is not there, and not only out of sorts with what it was asked.
+    pub(crate) fn is_silence(&self) -> bool {
+        match self {
             Self::Refused(_) => false,
             Self::Database(error) => error.code().is_none_or(ends_session),
             Self::TimedOut | Self::NoConnection(_) | Self::Unknown(_) => true,
+        }
+    }
+
+    /// Whether the session may write nothing.
+    pub(crate) fn is_read_only(&self) -> bool {
+        match self {
+            Self::Database(error) => error.code() == Some(&SqlState::READ_ONLY_SQL_TRANSACTION),
+            Self::Refused(_) | Self::TimedOut | Self::NoConnection(_) | Self::Unknown(_) => false,
         }
     }
 
@@ -150,7 +193,7 @@ impl Failed {
             Self::Refused(_) | Self::TimedOut | Self::NoConnection(_) | Self::Unknown(_) => false,
             Self::Database(error) => match error.code() {
                 None => true,
-                Some(code) => ends_session(code) || is_conflict(code),
+                Some(code) => ends_session(code) || is_conflict(code) || is_outdated(error),
             },
         }
     }
@@ -165,8 +208,14 @@ fn ends_session(code: &SqlState) -> bool {
         // A pooler says this when it has lost its own connection, or prepared statements under our feet.
         || *code == SqlState::PROTOCOL_VIOLATION
         || *code == SqlState::INVALID_SQL_STATEMENT_NAME
-        // A statement that was prepared before a migration changed what it answers.
-        || *code == SqlState::FEATURE_NOT_SUPPORTED
+}
+
+/// A statement was prepared before a migration changed what it answers. The state says less than the words.
+fn is_outdated(error: &tokio_postgres::Error) -> bool {
+    error.as_db_error().is_some_and(|said| {
+        *said.code() == SqlState::FEATURE_NOT_SUPPORTED
+            && said.message() == "cached plan must not change result type"
+    })
 }
 
 /// Others were at it at the same time, and one of them had to give way.

@@ -7,15 +7,18 @@
 
 mod apply;
 mod citus;
+mod confirm;
 mod connections;
 mod epoch;
 mod errors;
+mod gate;
 mod gathering;
 mod integrity;
 mod jobs;
 mod manage;
 mod migrations;
 mod open_error;
+mod opening;
 mod outbox;
 pub mod plain;
 mod read;
@@ -51,18 +54,19 @@ use patron::store::{
 };
 use patron::token::TokenRecord;
 
-use crate::connections::Connections;
+use crate::confirm::Confirmations;
 use crate::epoch::Epochs;
-use crate::errors::{Failed, NotAnswering};
+use crate::errors::{Doubt, Failed, NotAnswering};
 pub use crate::open_error::OpenError;
+use crate::opening::{connect, on, prepare};
 use crate::reads::Reads;
 use crate::replica::Replica;
 use crate::runtime::Runtime;
-use crate::settings::{Limits, Target};
+use crate::settings::Limits;
 pub use crate::settings::{Pooler, Settings};
 pub use crate::statements::{StatementText, statements, tables};
 use crate::transaction::Database;
-use crate::writer::{Parts, Sharing, Writer};
+use crate::writer::{Parts, Writer};
 
 /// The most lanes that work off lookups, and as many that write: more would make smaller groups.
 const LANES_MAX: usize = 4;
@@ -101,6 +105,7 @@ pub struct PostgresStore {
     reads: Reads,
     writer: Writer,
     epochs: Epochs,
+    confirmations: Confirmations,
     replica: Option<Replica>,
     // Last: everything else lives on it.
     runtime: Runtime,
@@ -114,10 +119,11 @@ impl PostgresStore {
     /// may help.
     pub async fn open(options: Options) -> Result<Self, OpenError> {
         let Options { now, settings, entropy, clock, on_group } = options;
-        let runtime = Runtime::start().map_err(OpenError::Thread)?;
         let limits = settings.limits();
+        let runtime = Runtime::start(limits.wait_max).map_err(OpenError::Thread)?;
         // One connection is kept for what must not wait for others.
-        let aside = Limits { connections_max: 1, ..limits };
+        let connect_time_max = limits.connect_time_max.min(epoch::CONNECT_TIME_MAX);
+        let aside = Limits { connections_max: 1, connect_time_max, ..limits };
         let others = limits.connections_max.saturating_sub(1).max(1);
         let limits = Limits { connections_max: others, ..limits };
         let database = connect(settings.primary()?, limits, &entropy)?;
@@ -133,6 +139,7 @@ impl PostgresStore {
         let epochs = Epochs::new(aside, Arc::clone(&clock));
         let opening = prepare(database.clone(), now, replica.is_some());
         let sharing = on(&runtime, Box::pin(opening)).await?;
+        let confirming = Arc::clone(&clock);
         let writer = Writer::new(Parts {
             database: database.clone(),
             lanes_max,
@@ -141,6 +148,7 @@ impl PostgresStore {
             entropy,
             on_group,
         });
+        let confirmations = Confirmations::new(database.clone(), epochs.clone(), confirming);
         runtime.handle().spawn(epochs.clone().keep_asking());
         let first = epochs.clone();
         on(
@@ -151,7 +159,7 @@ impl PostgresStore {
         )
         .await?;
         let reads = Reads::new(database.clone(), lanes_max);
-        Ok(Self { database, reads, writer, epochs, replica, runtime })
+        Ok(Self { database, reads, writer, epochs, confirmations, replica, runtime })
     }
 
     /// How far the schema is, found without changing anything.
@@ -163,7 +171,7 @@ impl PostgresStore {
         entropy: &Arc<dyn Entropy>,
     ) -> Result<Schema, OpenError> {
         let database = connect(settings.primary()?, settings.limits(), entropy)?;
-        let runtime = Runtime::start().map_err(OpenError::Thread)?;
+        let runtime = Runtime::start(settings.wait_max).map_err(OpenError::Thread)?;
         on(&runtime, Box::pin(async move { migrations::inspect(&database).await })).await
     }
 
@@ -181,7 +189,7 @@ impl PostgresStore {
         if let Some(target) = settings.replica()? {
             targets.push(("the replica", connect(target, limits, entropy)?));
         }
-        let runtime = Runtime::start().map_err(OpenError::Thread)?;
+        let runtime = Runtime::start(settings.wait_max).map_err(OpenError::Thread)?;
         on(
             &runtime,
             Box::pin(async move {
@@ -207,7 +215,7 @@ impl PostgresStore {
         now: Timestamp,
     ) -> Result<Vec<String>, OpenError> {
         let database = connect(settings.primary()?, settings.limits(), entropy)?;
-        let runtime = Runtime::start().map_err(OpenError::Thread)?;
+        let runtime = Runtime::start(settings.wait_max).map_err(OpenError::Thread)?;
         on(&runtime, Box::pin(async move { migrations::migrate(&database, now).await })).await
     }
 
@@ -221,7 +229,7 @@ impl PostgresStore {
         entropy: &Arc<dyn Entropy>,
     ) -> Result<Vec<String>, OpenError> {
         let database = connect(settings.primary()?, settings.limits(), entropy)?;
-        let runtime = Runtime::start().map_err(OpenError::Thread)?;
+        let runtime = Runtime::start(settings.wait_max).map_err(OpenError::Thread)?;
         on(&runtime, Box::pin(async move { citus::distribute(&database.patient()).await })).await
     }
 
@@ -232,42 +240,6 @@ impl PostgresStore {
     pub async fn integrity(&self) -> Result<Vec<String>, StoreError> {
         let database = self.database.clone();
         self.runtime.run(async move { integrity::check(&database).await }).await
-    }
-}
-
-/// Work to be done on the store's thread. Boxed, so that whoever opens a store is not made of all that it takes.
-type Work<T> = std::pin::Pin<Box<dyn Future<Output = Result<T, OpenError>> + Send>>;
-
-/// What comes of `work`, done on the store's thread.
-async fn on<T: Send + 'static>(runtime: &Runtime, work: Work<T>) -> Result<T, OpenError> {
-    let done = runtime.handle().spawn(work).await;
-    done.unwrap_or_else(|_| Err(OpenError::Away(NotAnswering::Closed.to_string())))
-}
-
-fn connect(
-    target: Target,
-    limits: Limits,
-    entropy: &Arc<dyn Entropy>,
-) -> Result<Database, OpenError> {
-    let connections = Connections::new(target, limits, Arc::clone(entropy));
-    let connections = connections.map_err(|reason| OpenError::Settings(reason.to_string()))?;
-    Ok(Database { connections, limits })
-}
-
-/// Brings the schema up to date, and finds out what the database is.
-async fn prepare(
-    database: Database,
-    now: Timestamp,
-    has_replica: bool,
-) -> Result<Sharing, OpenError> {
-    migrations::migrate(&database, now).await?;
-    if database.ask_once(|held| async move { integrity::loses_commits(&held).await }).await? {
-        return Err(OpenError::Unsafe);
-    }
-    match database.ask_once(|held| async move { citus::is_cluster(&held).await }).await? {
-        true if has_replica => Err(OpenError::ReplicaOfCitus),
-        true => Ok(Sharing::WithinMerchant),
-        false => Ok(Sharing::Everybody),
     }
 }
 
@@ -290,6 +262,17 @@ macro_rules! write {
     }};
 }
 
+/// Writes in a transaction what may be written twice.
+macro_rules! write_again {
+    ($store:expr, $kept:ident, |$held:ident| $work:expr) => {{
+        let database = $store.database.clone();
+        $store.runtime.run(async move {
+            let $kept = &$kept;
+            Ok(database.write_again(|$held| async move { $work }).await?)
+        })
+    }};
+}
+
 impl Store for PostgresStore {
     fn find_installation(&self) -> StoreFuture<'_, Option<Installation>> {
         ask!(self, |held| read::find_installation(&held).await)
@@ -304,13 +287,14 @@ impl Store for PostgresStore {
         let runtime = self.runtime.handle();
         let waiting: Vec<_> =
             changes.into_iter().map(|change| self.writer.enqueue(runtime, change)).collect();
-        Box::pin(async move {
+        let answers = async move {
             let mut answers = Vec::with_capacity(waiting.len());
             for answer in waiting {
                 answers.push(answer.await.unwrap_or_else(|_| Err(reads::dropped())));
             }
             Ok(answers)
-        })
+        };
+        self.runtime.in_time(answers, NotAnswering::Unknown(Doubt::TimedOut))
     }
 
     fn find_customer(
@@ -319,7 +303,8 @@ impl Store for PostgresStore {
         key: UniqueKey,
     ) -> StoreFuture<'_, Option<Arc<SealedCustomer>>> {
         let answer = self.reads.find(self.runtime.handle(), merchant, key);
-        Box::pin(async move { answer.await.unwrap_or_else(|_| Err(reads::dropped())) })
+        let answer = async move { answer.await.unwrap_or_else(|_| Err(reads::dropped())) };
+        self.runtime.in_time(answer, NotAnswering::TimedOut)
     }
 
     fn list_customers(
@@ -390,20 +375,20 @@ impl Store for PostgresStore {
         now: Timestamp,
         limit: u32,
     ) -> StoreFuture<'_, u32> {
-        write!(self, now, |held| tokens::clear(&held, merchant, *now, limit).await)
+        write_again!(self, now, |held| tokens::clear(&held, merchant, *now, limit).await)
     }
 
     fn claim_job(&self, job: Job, holder: ProcessId, lease: Duration) -> StoreFuture<'_, bool> {
-        write!(self, holder, |held| jobs::claim(&held, job, *holder, lease).await)
+        write_again!(self, holder, |held| jobs::claim(&held, job, *holder, lease).await)
     }
 
     fn lease_numbers(&self, counter: Counter, count: u32) -> StoreFuture<'_, i64> {
-        write!(self, counter, |held| manage::lease(&held, *counter, count).await)
+        write_again!(self, counter, |held| manage::lease(&held, *counter, count).await)
     }
 
     fn manage(&self, change: ManagementChange) -> StoreFuture<'_, ()> {
         let (database, epochs) = (self.database.clone(), self.epochs.clone());
-        self.runtime.run(async move {
+        let work = async move {
             let asked = epochs.now();
             let epoch = manage::apply(&database, &change).await?;
             match epoch {
@@ -412,7 +397,8 @@ impl Store for PostgresStore {
                 None => drop(epochs.ask().await?),
             }
             Ok(())
-        })
+        };
+        self.runtime.run_or(work, NotAnswering::Unknown(Doubt::TimedOut))
     }
 
     fn find_merchant(&self, number: MerchantNumber) -> StoreFuture<'_, Option<Merchant>> {
@@ -440,7 +426,7 @@ impl Store for PostgresStore {
     }
 
     fn record_key_uses(&self, uses: Vec<(KeyNumber, Timestamp)>) -> StoreFuture<'_, ()> {
-        write!(self, uses, |held| manage::record_key_uses(&held, uses).await)
+        write_again!(self, uses, |held| manage::record_key_uses(&held, uses).await)
     }
 
     fn list_wrapped_keys(&self, owner: KeyOwner) -> StoreFuture<'_, Vec<WrappedKey>> {
@@ -454,6 +440,14 @@ impl Store for PostgresStore {
     fn ask_management_epoch(&self) -> StoreFuture<'_, u64> {
         let epochs = self.epochs.clone();
         self.runtime.run(async move { epochs.ask().await })
+    }
+
+    fn confirm(&self) -> StoreFuture<'_, ()> {
+        if !self.confirmations.is_due() {
+            return Box::pin(std::future::ready(Ok(())));
+        }
+        let confirmations = self.confirmations.clone();
+        self.runtime.run(async move { confirmations.confirm().await })
     }
 
     fn check(&self) -> StoreFuture<'_, ()> {

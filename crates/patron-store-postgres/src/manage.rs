@@ -1,5 +1,7 @@
 //! Writing what is not about customers: birth, merchants, API keys and leased numbers.
 
+use std::time::Duration;
+
 use patron::api_key::ApiKey;
 use patron::clock::Timestamp;
 use patron::ids::{KeyNumber, MerchantNumber};
@@ -7,16 +9,18 @@ use patron::installation::Installation;
 use patron::keys::WrappedKey;
 use patron::merchant::{Merchant, Settings};
 use patron::store::{Counter, ManagementChange, StoreError, Unique};
+use tokio::time::sleep;
 
 use crate::connections::Connection;
-use crate::errors::Failed;
+use crate::errors::{Doubt, Failed, NotAnswering};
 use crate::read::{find_api_key, find_merchant, find_merchant_by_id, one};
 use crate::rows::{Columns, integer, setting_rows};
 use crate::sql::{Kind, Statement, Value};
 use crate::transaction::Database;
 
-/// How often a management change is made again whose commit nobody confirmed.
-const DOUBTS_MAX: u32 = 3;
+/// The waits between two attempts to find out what became of a commit.
+const PAUSE_MIN: Duration = Duration::from_millis(25);
+const PAUSE_MAX: Duration = Duration::from_millis(500);
 
 static FOUND: Statement = Statement::new(
     "INSERT INTO installation (only_one, mode, created_ms) VALUES (1, $1, $2) ON CONFLICT DO NOTHING",
@@ -201,7 +205,12 @@ pub(crate) async fn is_done(
             found.is_some_and(|found| found.number == merchant.number)
         }
         ManagementChange::UpdateMerchant(merchant) => {
-            find_merchant(connection, merchant.number).await?.as_ref() == Some(merchant)
+            let found = find_merchant(connection, merchant.number).await?;
+            if found.as_ref().is_some_and(|found| found.revision > merchant.revision) {
+                // Whether ours was among those that came before it nobody can say any more.
+                return Err(StoreError::from(NotAnswering::Unknown(Doubt::Lost)).into());
+            }
+            found.as_ref() == Some(merchant)
         }
         ManagementChange::CreateKey(key) | ManagementChange::RollKey { new: key, .. } => {
             let found = find_api_key(connection, &key.hash).await?;
@@ -351,33 +360,43 @@ pub(crate) async fn record_key_uses(
 }
 
 /// Applies a change; the epoch that it begins, or `None` when it turns out to have been applied before. A commit
-/// whose outcome nobody saw is looked for, and the change made again when it is not there.
+/// whose outcome nobody saw is looked for until the time is up, and the change made again when it is not there.
 pub(crate) async fn apply(
     database: &Database,
     change: &ManagementChange,
 ) -> Result<Option<i64>, Failed> {
-    let mut tries = 0_u32;
-    loop {
-        let done = database.write(|held| async move { manage(&held, change).await }).await;
-        let doubt = match done {
-            Ok(epoch) => return Ok(Some(epoch)),
-            Err(Failed::Unknown(doubt)) => doubt,
-            Err(failed) => return Err(failed),
-        };
-        tries = tries.saturating_add(1);
-        if tries >= DOUBTS_MAX {
-            return Err(Failed::Unknown(doubt));
+    let (mut pause, mut waited) = (PAUSE_MIN, Duration::ZERO);
+    let mut doubt = None;
+    while waited <= database.limits.wait_max {
+        match apply_or_find(database, change, doubt).await {
+            Ok(epoch) => return Ok(epoch),
+            Err(Failed::Unknown(still)) => doubt = Some(still),
+            // The store's own answer, or one to a change that was never in doubt.
+            Err(failed @ Failed::Refused(_)) => return Err(failed),
+            Err(failed) if doubt.is_none() => return Err(failed),
+            Err(_) => {}
         }
+        sleep(pause).await;
+        waited = waited.saturating_add(pause);
+        pause = pause.saturating_mul(2).min(PAUSE_MAX);
+    }
+    Err(Failed::Unknown(doubt.unwrap_or(Doubt::TimedOut)))
+}
+
+async fn apply_or_find(
+    database: &Database,
+    change: &ManagementChange,
+    doubt: Option<Doubt>,
+) -> Result<Option<i64>, Failed> {
+    if doubt.is_some() {
         // It waits for the epoch's row, which a transaction that still commits holds.
         let looked = database.write(|held| async move {
             held.query(&MOVE_EPOCH, &[]).await?;
             is_done(&held, change).await
         });
-        match looked.await {
-            Ok(true) => return Ok(None),
-            Ok(false) => {}
-            Err(Failed::Refused(error)) => return Err(Failed::Refused(error)),
-            Err(_) => return Err(Failed::Unknown(doubt)),
+        if looked.await? {
+            return Ok(None);
         }
     }
+    database.write(|held| async move { manage(&held, change).await }).await.map(Some)
 }

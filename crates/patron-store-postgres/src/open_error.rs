@@ -52,6 +52,12 @@ pub enum OpenError {
              acknowledged: ALTER DATABASE … SET synchronous_commit = on"
     )]
     Unsafe,
+    /// Something in between gives sessions other settings than they ask for, and so other connections, too.
+    #[error(
+        "what stands between the program and the database does not keep sessions apart, as pgbouncer \
+             does not: give --pooler transaction"
+    )]
+    Pooled,
     /// A thread cannot be started.
     #[error("a thread cannot be started: {0}")]
     Thread(std::io::Error),
@@ -70,6 +76,7 @@ impl OpenError {
             | Self::NoCitus
             | Self::ReplicaOfCitus
             | Self::Unsafe
+            | Self::Pooled
             | Self::Thread(_) => false,
         }
     }
@@ -101,6 +108,10 @@ impl From<Failed> for OpenError {
 }
 
 fn of_state(state: &SqlState, text: &str) -> OpenError {
+    // Poolers have one code for all that they refuse, most of which passes.
+    if text.contains("unsupported startup parameter") {
+        return OpenError::Pooled;
+    }
     let said = format!("{text} ({})", state.code());
     let passes = ["08", "53", "57P"].iter().any(|class| state.code().starts_with(class))
         || *state == SqlState::READ_ONLY_SQL_TRANSACTION

@@ -96,6 +96,7 @@ impl Reads {
     async fn work_off(&self) {
         let next = || {
             self.gathering.take(|waiting, ()| {
+                waiting.retain(|one| !one.reply.is_closed());
                 let count = waiting.len().min(BATCH_MAX);
                 waiting.drain(..count).collect()
             })

@@ -84,6 +84,12 @@ impl Settings {
 /// and must not read through all of it then; none is worth being compiled.
 pub(crate) const PLANNING: &str = " -c enable_seqscan=off -c jit=off";
 
+/// A warning is what tells a commit that was not confirmed by the replica from one that was.
+const WARNED: &str = " -c client_min_messages=warning";
+
+/// One of them, and what it is in a session that is ours.
+pub(crate) const OWN_SETTING: (&str, &str) = ("enable_seqscan", "off");
+
 /// A URL as far as it may be shown.
 fn place(url: &str) -> String {
     let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
@@ -126,6 +132,8 @@ pub(crate) struct Target {
     pub(crate) hosts: Vec<Host>,
     pub(crate) tls: MakeRustlsConnect,
     pub(crate) pooler: Pooler,
+    /// Whether it is the one that changes go to.
+    pub(crate) takes_writes: bool,
 }
 
 /// One of the servers that a URL names.
@@ -161,15 +169,27 @@ impl Target {
                 std::error::Error::source(&error).map_or_else(String::new, ToString::to_string);
             let is_known =
                 cause.starts_with("unknown option") || cause.starts_with("invalid value");
-            refuse(if is_known {
-                format!("cannot be read: {cause}")
-            } else {
-                "cannot be read: it must be postgres://user:password@host:port/name".to_owned()
-            })
+            // What stands behind a `?` may be a password's end.
+            refuse(
+                if is_known && !url.split_once('?').is_some_and(|(_, rest)| rest.contains('@')) {
+                    format!("cannot be read: {cause}")
+                } else {
+                    "cannot be read: it must be postgres://user:password@host:port/name".to_owned()
+                },
+            )
         })?;
+        if config.get_ssl_mode() != SslMode::Prefer {
+            // It stands where we did not look for it: behind a `?` in a password, or encoded.
+            return Err(refuse(
+                "has an sslmode that is not plain to see: encode what is special in the \
+                               password (`?` as %3F), and nothing else"
+                    .to_owned(),
+            ));
+        }
         let hosts = hosts(&config, &tls, settings, attributes).map_err(refuse)?;
         let tls = tls::connector(&tls).map_err(refuse)?;
-        Ok(Self { hosts, tls, pooler: settings.pooler })
+        let takes_writes = attributes == TargetSessionAttrs::ReadWrite;
+        Ok(Self { hosts, tls, pooler: settings.pooler, takes_writes })
     }
 }
 
@@ -190,7 +210,13 @@ fn split_tls(url: &str) -> Result<(String, TlsSettings), String> {
             _ => rest.push(pair),
         }
     }
+    // As libpq: the machine's own roots have signed everybody, so that without the name they say nothing.
+    let is_system = tls.root.as_deref() == Some(std::path::Path::new(tls::SYSTEM));
+    if is_system && mode.as_deref().is_some_and(|mode| mode != "verify-full") {
+        return Err("has sslrootcert=system, which takes sslmode=verify-full".to_owned());
+    }
     (tls.mode, tls.verify) = match mode.as_deref() {
+        None if is_system => (SslMode::Require, Verify::ChainAndName),
         None | Some("prefer") => (SslMode::Prefer, Verify::Nothing),
         Some("disable") => (SslMode::Disable, Verify::Nothing),
         // As libpq: a root certificate that is given is meant to be used.
@@ -227,8 +253,21 @@ fn hosts(
     settings: &Settings,
     attributes: TargetSessionAttrs,
 ) -> Result<Vec<Host>, String> {
-    let (names, addresses, ports) =
-        (config.get_hosts(), config.get_hostaddrs(), config.get_ports());
+    // A list of hosts behind `?host=` comes as one.
+    let names: Vec<ConfigHost> = config
+        .get_hosts()
+        .iter()
+        .flat_map(|host| match host {
+            ConfigHost::Tcp(names) => {
+                names.split(',').map(|name| ConfigHost::Tcp(name.to_owned())).collect()
+            }
+            ConfigHost::Unix(path) => vec![ConfigHost::Unix(path.clone())],
+        })
+        .collect();
+    let (addresses, ports) = (config.get_hostaddrs(), config.get_ports());
+    if !names.is_empty() && !addresses.is_empty() && names.len() != addresses.len() {
+        return Err("names more hosts than addresses of hosts, or fewer".to_owned());
+    }
     let count = names.len().max(addresses.len());
     if count == 0 {
         return Err("names no host".to_owned());
@@ -249,7 +288,12 @@ fn hosts(
             Some(ConfigHost::Unix(path)) => {
                 one.host_path(path);
             }
-            None => {}
+            // TLS has to be told a name.
+            None => {
+                if let Some(address) = addresses.get(index) {
+                    one.host(address.to_string());
+                }
+            }
         }
         if let Some(address) = addresses.get(index) {
             one.hostaddr(*address);
@@ -308,6 +352,7 @@ fn common(
                 options.push_str(&format!(" -c {name}={value}"));
             }
             options.push_str(PLANNING);
+            options.push_str(WARNED);
         }
         // A pooler refuses what it cannot keep for each session apart.
         Pooler::Transaction => {}
@@ -360,7 +405,8 @@ mod tests {
             of(1).get_options(),
             Some(
                 "-c statement_timeout=2000 -c lock_timeout=3000 \
-                 -c idle_in_transaction_session_timeout=2000 -c enable_seqscan=off -c jit=off"
+                 -c idle_in_transaction_session_timeout=2000 -c enable_seqscan=off -c jit=off \
+                 -c client_min_messages=warning"
             )
         );
         let target = settings("postgres://u:p@a/n").primary().unwrap();
@@ -403,6 +449,9 @@ mod tests {
             "postgres://u:SECRET@a:x/n",
             "postgres://:SECRET@a/n",
             "postgres://u:SECRET@a/n?options=%FF",
+            "postgres://u:ab@cd?SECRET=x@h/n",
+            "postgres://u:SECRET?w@h/n?sslmode=require",
+            "postgres://u:SECRET@h/n?%73slmode=require",
         ] {
             let error = settings(url).primary().map(|_| ()).unwrap_err().to_string();
             assert!(!error.contains("SECRET"), "{error}");

@@ -2,7 +2,8 @@
 
 use crate::sql::Statement;
 use crate::{
-    apply, citus, epoch, integrity, jobs, manage, migrations, read, reads, replica, tokens, whole,
+    apply, citus, confirm, epoch, integrity, jobs, manage, migrations, read, reads, replica,
+    tokens, whole,
 };
 
 /// A statement that the store runs.
@@ -20,6 +21,7 @@ pub fn statements() -> Vec<StatementText> {
     let all = [
         apply::statements(),
         citus::statements(),
+        confirm::statements(),
         epoch::statements(),
         integrity::statements(),
         jobs::statements(),

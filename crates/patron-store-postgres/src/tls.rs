@@ -15,7 +15,7 @@ use tokio_postgres::config::SslMode;
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 /// The value of `sslrootcert` that means the machine's own roots, as in libpq.
-const SYSTEM: &str = "system";
+pub(crate) const SYSTEM: &str = "system";
 
 /// How far the server's certificate is looked at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -19,6 +19,9 @@ use crate::settings::Limits;
 /// process has connections that a server's end can have broken.
 pub(crate) const TRIES_MAX: u32 = 24;
 
+/// How often something is done again that may have been done.
+const DOUBTS_MAX: u32 = 3;
+
 /// Longer than any migration takes.
 const LONG: Duration = Duration::from_secs(7 * 86_400);
 
@@ -89,10 +92,12 @@ impl Database {
         let held = Arc::new(self.connections.lend().await?);
         let asked = timeout(time_max, question(Arc::clone(&held))).await;
         let answer = asked.unwrap_or(Err(Failed::TimedOut));
-        if let Err(failed) = &answer
-            && failed.spoils_connection()
-        {
-            held.spoil();
+        if let Err(Failed::TimedOut) = &answer {
+            self.connections.suspect();
+        }
+        match &answer {
+            Err(failed) if failed.spoils_connection() || failed.is_aftermath() => held.spoil(),
+            Ok(_) | Err(_) => held.done(),
         }
         answer
     }
@@ -107,12 +112,12 @@ impl Database {
     {
         let questions = &questions;
         self.ask(|held| async move {
-            held.begin(Isolation::Snapshot).await?;
-            let answer = questions(Arc::clone(&held)).await;
-            match &answer {
-                Ok(_) => held.run("COMMIT").await?,
-                Err(_) => held.roll_back().await,
-            }
+            let answer = match held.begin(Isolation::Snapshot).await {
+                Ok(()) => questions(Arc::clone(&held)).await,
+                Err(failed) => Err(failed),
+            };
+            // Nothing is written, so either end will do; one that fails spoils the connection.
+            held.roll_back().await;
             answer
         })
         .await
@@ -134,6 +139,7 @@ impl Database {
         };
         let outcome = timeout(self.limits.answer_time_max, attempt).await;
         let outcome = outcome.unwrap_or_else(|_| Err(timed_out(&is_sent)));
+        let outcome = outcome.map_err(|failed| self.connections.judge(&held, failed));
         held.settle(&outcome).await;
         outcome
     }
@@ -153,6 +159,24 @@ impl Database {
             tries = tries.saturating_add(1);
             if tries >= TRIES_MAX || !failed.is_passing() {
                 return Err(failed);
+            }
+        }
+    }
+}
+
+impl Database {
+    /// Does work that may be done twice: as [`Database::write`], and again when it is not known whether it was done.
+    pub(crate) async fn write_again<T, F>(&self, work: impl Fn(Held) -> F) -> Result<T, Failed>
+    where
+        F: Future<Output = Result<T, Failed>>,
+    {
+        let mut doubts = 0_u32;
+        loop {
+            match self.write(&work).await {
+                Err(Failed::Unknown(_)) if doubts < DOUBTS_MAX => {
+                    doubts = doubts.saturating_add(1);
+                }
+                outcome => return outcome,
             }
         }
     }

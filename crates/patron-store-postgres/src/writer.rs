@@ -19,8 +19,8 @@ use tokio::time::{sleep, timeout};
 
 use crate::OnGroup;
 use crate::apply::{Answer, apply};
-use crate::connections::jittered;
 use crate::errors::{Doubt, Failed, NotAnswering, violated};
+use crate::gate::jittered;
 use crate::gathering::{Added, Gathering};
 use crate::sql::ROWS_MAX;
 use crate::transaction::{Database, TRIES_MAX, timed_out};
@@ -117,6 +117,10 @@ impl Writer {
                 Outcome::Away(error) => {
                     let answers = refuse(group.changes.len(), &error);
                     self.answer(group, answers);
+                }
+                Outcome::Silent(error) => {
+                    let answers = refuse(group.changes.len(), &error);
+                    self.answer(group, answers);
                     // Whoever waits would only hear the same, and later.
                     for waiting in self.gathering.drain() {
                         let _ = waiting
@@ -166,25 +170,45 @@ impl Writer {
             return Outcome::Unknown(doubt);
         }
         if let Some(doubt) = doubt
-            && !is_about_one(&failed)
+            && !is_answer(&failed)
         {
             return Outcome::Unknown(doubt);
         }
-        if !is_about_one(&failed) {
+        if failed.is_silence() {
+            return Outcome::Silent(Arc::new(failed.into()));
+        }
+        if !is_answer(&failed) && !failed.waited_too_long() {
             return Outcome::Away(Arc::new(failed.into()));
         }
+        self.commit_singly(group, doubt).await
+    }
+
+    /// Commits each change of the group by itself, since what is wrong is wrong with one of them.
+    async fn commit_singly(&self, group: &Group, doubt: Option<Doubt>) -> Outcome {
         let mut answers = Vec::with_capacity(group.changes.len());
-        for change in &group.changes {
-            answers.push(match self.attempt(std::slice::from_ref(change)).await {
-                Ok(mut answers) => {
-                    answers.pop().unwrap_or_else(|| Err(NotAnswering::Closed.into()))
+        for (change, reply) in group.changes.iter().zip(&group.replies) {
+            if doubt.is_none() && reply.is_closed() {
+                // Whoever sent it was told that it took too long.
+                answers.push(Err(NotAnswering::TimedOut.into()));
+                continue;
+            }
+            let failed = match self.attempt(std::slice::from_ref(change)).await {
+                Ok(mut one) => {
+                    answers.push(one.pop().unwrap_or_else(|| Err(NotAnswering::Closed.into())));
+                    continue;
                 }
-                Err(Failed::Unknown(doubt)) => return Outcome::Unknown(doubt),
-                Err(failed) => match doubt {
-                    Some(doubt) if !is_about_one(&failed) => return Outcome::Unknown(doubt),
-                    Some(_) | None => Err(alone(failed)),
-                },
-            });
+                Err(failed) => failed,
+            };
+            match (failed, doubt) {
+                (Failed::Unknown(doubt), _) => return Outcome::Unknown(doubt),
+                (failed, Some(doubt)) if !is_answer(&failed) => return Outcome::Unknown(doubt),
+                (failed, None) if failed.is_silence() => {
+                    let left = group.changes.len().saturating_sub(answers.len());
+                    answers.extend(refuse(left, &Arc::new(failed.into())));
+                    break;
+                }
+                (failed, _) => answers.push(Err(alone(failed))),
+            }
         }
         Outcome::Known(answers)
     }
@@ -197,7 +221,9 @@ impl Writer {
             match self.commit(group, Some(doubt)).await {
                 Outcome::Known(answers) => return answers,
                 // Not with a doubt.
-                Outcome::Away(error) => return refuse(group.changes.len(), &error),
+                Outcome::Away(error) | Outcome::Silent(error) => {
+                    return refuse(group.changes.len(), &error);
+                }
                 Outcome::Unknown(still) => doubt = still,
             }
             if self.clock.elapsed().saturating_sub(began) >= self.database.limits.wait_max {
@@ -232,6 +258,7 @@ impl Writer {
             apply(&lent, changes, self.sharing, &is_sent),
         );
         let outcome = applying.await.unwrap_or_else(|_| Err(timed_out(&is_sent)));
+        let outcome = outcome.map_err(|failed| self.database.connections.judge(&lent, failed));
         lent.settle(&outcome).await;
         outcome
     }
@@ -240,8 +267,10 @@ impl Writer {
 /// What came of a group.
 enum Outcome {
     Known(Vec<Answer>),
-    /// The database does not answer, and nothing was written.
+    /// The database refuses, and nothing was written.
     Away(Arc<StoreError>),
+    /// The database is not there, and nothing was written.
+    Silent(Arc<StoreError>),
     /// The commit was sent, and what became of it is not known.
     Unknown(Doubt),
 }
@@ -273,6 +302,10 @@ fn pick(
         && picked.len().saturating_add(passed.len()) < LOOKED_AT_MAX
         && let Some(one) = waiting.pop_front()
     {
+        if one.reply.is_closed() {
+            // Whoever sent it was told that it took too long, and need not find it done later.
+            continue;
+        }
         let place = one.place();
         let may_share = match sharing {
             Sharing::Everybody => true,
@@ -292,8 +325,8 @@ fn pick(
     picked
 }
 
-/// Whether one of the changes may be what the database refused, and the others not.
-fn is_about_one(failed: &Failed) -> bool {
+/// Whether it is an answer to what one of the changes says, and not to the others.
+fn is_answer(failed: &Failed) -> bool {
     match failed {
         Failed::Refused(_) => true,
         Failed::Database(error) => error.code().is_some_and(|code| {
@@ -306,13 +339,19 @@ fn is_about_one(failed: &Failed) -> bool {
 
 /// What a refusal means for a change that was tried by itself.
 fn alone(failed: Failed) -> StoreError {
-    let unique = match violated(&failed) {
-        Some("customer_reference") => Unique::CustomerReference,
-        Some("customer_id") => Unique::CustomerId,
-        Some("client_token_pkey") => Unique::ClientToken,
-        Some(_) | None => return failed.into(),
-    };
-    StoreError::Duplicate(unique)
+    let uniques = [
+        ("customer_reference", Unique::CustomerReference),
+        ("customer_id", Unique::CustomerId),
+        ("client_token_pkey", Unique::ClientToken),
+    ];
+    let found = violated(&failed).and_then(|name| {
+        uniques.into_iter().find(|(of, _)| {
+            // Over Citus the number of the part of the table stands behind the name.
+            let number = name.strip_prefix(of).map(|rest| rest.strip_prefix('_').unwrap_or(rest));
+            number.is_some_and(|number| number.bytes().all(|byte| byte.is_ascii_digit()))
+        })
+    });
+    found.map_or_else(|| failed.into(), |(_, unique)| StoreError::Duplicate(unique))
 }
 
 /// The same for all of them.

@@ -6,6 +6,7 @@ pub mod entropy;
 mod exact_json;
 pub mod golden;
 pub mod http;
+pub mod network;
 pub mod postgres;
 pub mod proxy;
 pub mod server;

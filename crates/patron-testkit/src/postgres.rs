@@ -14,6 +14,7 @@ mod port;
 mod process;
 mod programs;
 mod replica;
+mod sessions;
 mod setup;
 mod template;
 
@@ -33,6 +34,7 @@ use crate::postgres::programs::{clean, command, server_program, unprivileged};
 use crate::server::Outcome;
 
 pub use crate::postgres::pgbouncer::Pgbouncer;
+pub use crate::postgres::sessions::Sessions;
 pub use crate::postgres::setup::Setup;
 
 /// The role that the program uses, and its database. It owns the database and has no other right.

@@ -81,7 +81,10 @@ impl CustomerWriter<'_> {
                     Err(CreateError::ReferenceTaken) => continue,
                     Err(CreateError::Other(error)) => return Err(error),
                 },
-                (Some(opened), Ensure::Keep) => opened.customer,
+                (Some(opened), Ensure::Keep) => {
+                    self.0.store().confirm().await?;
+                    opened.customer
+                }
                 (Some(opened), Ensure::Update(edit, precondition)) => {
                     match self.0.update_opened(opened, &edit, &precondition).await? {
                         Some(customer) => customer,

@@ -206,7 +206,10 @@ impl Desk<'_> {
         precondition: &Precondition,
     ) -> Result<Option<Box<Customer>>, Error> {
         match customer::update(&opened.customer, edit, precondition, self.now)? {
-            Decided::Unchanged => Ok(Some(opened.customer)),
+            Decided::Unchanged => {
+                self.store().confirm().await?;
+                Ok(Some(opened.customer))
+            }
             Decided::Changed(mut after, changed) => {
                 let entropy = Drawn::from(&*self.patron.entropy);
                 let change = self.sealer(&entropy).update(&opened, &after, changed);

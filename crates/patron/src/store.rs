@@ -310,6 +310,13 @@ pub trait Store: Send + Sync {
     /// The same, asked of the engine itself: takes longer, and is right.
     fn ask_management_epoch(&self) -> StoreFuture<'_, u64>;
 
+    /// Waits until all that was read of customers so far is as lasting as what is acknowledged. Whoever acknowledges
+    /// what it has found, and not written, does so after this only: it may be what somebody else wrote who was
+    /// never told that it is done. In most engines nothing is seen before it is lasting.
+    fn confirm(&self) -> StoreFuture<'_, ()> {
+        Box::pin(std::future::ready(Ok(())))
+    }
+
     /// Whether the store can answer now.
     fn check(&self) -> StoreFuture<'_, ()>;
 }

@@ -7,9 +7,9 @@
 
 mod checkpoints;
 mod keys;
-mod load;
+pub(crate) mod load;
 mod power;
-mod record;
+pub(crate) mod record;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -274,7 +274,7 @@ impl Installation {
     }
 }
 
-fn read(connection: &mut Connection, reference: &str) -> Option<Shown> {
+pub(crate) fn read(connection: &mut Connection, reference: &str) -> Option<Shown> {
     let call = Call::get(format!("/customers/{reference}")).basic(SANDBOX_KEY);
     let reply = connection.send(&call);
     if reply.status == 404 {
@@ -285,7 +285,7 @@ fn read(connection: &mut Connection, reference: &str) -> Option<Shown> {
 }
 
 /// All customers by reference, and as many as the total says.
-fn list(connection: &mut Connection) -> BTreeMap<String, Value> {
+pub(crate) fn list(connection: &mut Connection) -> BTreeMap<String, Value> {
     let mut listed = BTreeMap::new();
     loop {
         let target = format!("/customers?count=100&offset={}", listed.len());
@@ -304,7 +304,7 @@ fn list(connection: &mut Connection) -> BTreeMap<String, Value> {
     }
 }
 
-fn tell(text: &str) {
+pub(crate) fn tell(text: &str) {
     let _ = writeln!(std::io::stderr(), "{text}");
 }
 

@@ -24,6 +24,7 @@ mod durability;
 mod encodings;
 mod endpoints;
 mod errors;
+mod failures;
 mod faults;
 mod framing;
 #[path = "../../../../fuzz/src/lib.rs"]

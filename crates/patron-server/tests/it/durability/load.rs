@@ -12,7 +12,7 @@ use crate::stage::encoded;
 pub(crate) const WRITERS: usize = 8;
 
 /// The most changes of one writer in a round: its stamps are a block of so many.
-const CHANGES_MAX: u64 = 10_000;
+pub(crate) const CHANGES_MAX: u64 = 10_000;
 
 /// One client in one round.
 pub(crate) struct Writer {
@@ -22,6 +22,8 @@ pub(crate) struct Writer {
     own: Vec<(String, String)>,
     /// Customers that all of them change: one from earlier rounds, and one that they must create first.
     shared: [String; 2],
+    /// A customer whose creation was refused for the moment: the client tries again.
+    again: Option<String>,
     last_stamp: Stamp,
     chance: Chance,
 }
@@ -45,6 +47,7 @@ impl Writer {
             own: record.named(&prefix),
             prefix,
             shared: ["shared".to_owned(), format!("shared-{round}")],
+            again: None,
             last_stamp: block * CHANGES_MAX,
             chance: Chance::new(seed.wrapping_mul(0x9E37_79B9).wrapping_add(block)),
         }
@@ -76,6 +79,26 @@ impl Writer {
         }
     }
 
+    /// The same, of a server that may be unable to do it for the moment: then nobody knows whether it was done. Also
+    /// returns the answer.
+    pub(crate) fn write_or_be_refused(
+        &mut self,
+        turn: u64,
+        connection: &mut Connection,
+    ) -> (Said, Reply) {
+        let step = self.step(turn);
+        let reply = connection.send(&step.call);
+        if reply.status != 503 {
+            return (self.hear(step, &reply), reply);
+        }
+        let Step { reference, stamp, .. } = step;
+        let is_own = reference.starts_with(&self.prefix);
+        if is_own && !self.own.iter().any(|(own, _)| *own == reference) {
+            self.again = Some(reference.clone());
+        }
+        (Said::Unanswered { reference, stamp }, reply)
+    }
+
     fn hear(&mut self, step: Step, reply: &Reply) -> Said {
         let Step { reference, stamp, may_find, .. } = step;
         let shown = shown(reply);
@@ -96,6 +119,9 @@ impl Writer {
         let stamp = self.last_stamp;
         let new = format!("{}{stamp}", self.prefix);
         let shared = self.shared[usize::try_from(turn).unwrap() % 2].clone();
+        if let Some(refused) = self.again.take() {
+            return self.get_or_create(refused, stamp);
+        }
         match self.chance.below(16) {
             _ if turn < 2 => self.get_or_create(shared, stamp),
             0 | 1 => self.create(new, stamp),
