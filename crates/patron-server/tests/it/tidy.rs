@@ -210,3 +210,31 @@ fn no_test_is_switched_off() {
         .collect();
     fails(&problems, "a test runs, and says in words what it expects");
 }
+
+/// What the runs with PostgreSQL leave out: each profile's filter, as it stands in the file.
+fn left_out() -> Vec<String> {
+    let profiles = fs::read_to_string(root().join(".config/nextest.toml")).unwrap();
+    let filters = profiles.split("default-filter = \'\'\'").skip(1);
+    filters.map(|rest| rest.split("\'\'\'").next().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn what_is_left_out_with_postgresql_is_there_and_the_same_in_the_long_run() {
+    let filters = left_out();
+    assert!(matches!(filters.as_slice(), [short, long] if short == long), "{filters:#?}");
+    let stories = sources_in("crates/patron-server/tests/it");
+    let problems: Vec<_> = filters[0]
+        .split("test(=")
+        .skip(1)
+        .map(|rest| rest.split(')').next().unwrap())
+        .filter(|name| {
+            let (module, name) = name.rsplit_once("::").unwrap();
+            let file = format!("tests/it/{}.rs", module.replace("::", "/"));
+            let is_it = |(path, text): &(String, String)| {
+                path.ends_with(&file) && text.contains(&format!("fn {name}()"))
+            };
+            !stories.iter().any(is_it)
+        })
+        .collect();
+    assert_eq!(problems, Vec::<&str>::new(), "stories that are not there");
+}
