@@ -11,8 +11,9 @@ use tokio::time::timeout;
 
 use crate::PostgresStore;
 use crate::connections::Connection;
-use crate::errors::{Failed, NotAnswering};
+use crate::errors::{Failed, NotAnswering, chain};
 use crate::migrations::OWN_SCHEMA;
+use crate::open_error::OpenError;
 use crate::rows::Columns;
 use crate::sql::Statement;
 use crate::transaction::{Database, Held};
@@ -134,6 +135,19 @@ impl Epochs {
             Err(NotAnswering::Closed.into())
         };
         timeout(TRUSTED_FOR, answered).await.unwrap_or_else(|_| Err(NotAnswering::TimedOut.into()))
+    }
+
+    /// The same, asked as often as it takes, which is not for ever.
+    pub(crate) async fn ask_patiently(&self, tries_max: u32) -> Result<u64, OpenError> {
+        let mut tries = 0_u32;
+        loop {
+            tries = tries.saturating_add(1);
+            match self.ask().await {
+                Ok(epoch) => return Ok(epoch),
+                Err(error) if tries >= tries_max => return Err(OpenError::Away(chain(&error))),
+                Err(_) => {}
+            }
+        }
     }
 
     /// Whether commits wait for replicas, as far as is known.

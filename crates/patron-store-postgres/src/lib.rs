@@ -71,6 +71,9 @@ use crate::writer::{Parts, Writer};
 /// The most lanes that work off lookups, and as many that write: more would make smaller groups.
 const LANES_MAX: usize = 4;
 
+/// How often the first question is asked: each host that does not answer costs one.
+const FIRST_ANSWER_TRIES: u32 = 5;
+
 /// Is told how many writes each commit held.
 pub type OnGroup = Arc<dyn Fn(usize) + Send + Sync>;
 
@@ -151,13 +154,8 @@ impl PostgresStore {
         let confirmations = Confirmations::new(database.clone(), epochs.clone(), confirming);
         runtime.handle().spawn(epochs.clone().keep_asking());
         let first = epochs.clone();
-        on(
-            &runtime,
-            Box::pin(async move {
-                first.ask().await.map_err(|error| OpenError::Away(errors::chain(&error)))
-            }),
-        )
-        .await?;
+        on(&runtime, Box::pin(async move { first.ask_patiently(FIRST_ANSWER_TRIES).await }))
+            .await?;
         let reads = Reads::new(database.clone(), lanes_max);
         Ok(Self { database, reads, writer, epochs, confirmations, replica, runtime })
     }
