@@ -8,5 +8,7 @@ if [ ! -s "$PGDATA/PG_VERSION" ]; then
   # By this name the primary waits for it.
   echo "primary_conninfo = 'host=primary user=patron password=$PGPASSWORD application_name=replica'" \
     >>"$PGDATA/postgresql.auto.conf"
+  # Copied from the primary, which waits for this one. Once promoted, it has nobody to wait for.
+  echo "synchronous_standby_names = ''" >>"$PGDATA/postgresql.auto.conf"
 fi
 exec gosu postgres postgres -c hot_standby=on

@@ -414,6 +414,16 @@ mod tests {
     }
 
     #[test]
+    fn hosts_may_be_listed_behind_the_question_mark_and_by_address() {
+        let target = settings("postgres://u@/n?host=a,b&port=1,2").primary().unwrap();
+        let hosts: Vec<_> = target.hosts.iter().map(|host| host.0.get_hosts().to_vec()).collect();
+        assert_eq!(hosts, ["a", "b"].map(|name| vec![ConfigHost::Tcp(name.to_owned())]));
+        let target = settings("postgres://u@/n?hostaddr=127.0.0.1").primary().unwrap();
+        assert_eq!(target.hosts[0].0.get_hosts(), [ConfigHost::Tcp("127.0.0.1".to_owned())]);
+        assert!(settings("postgres://u@/n?host=a,b&hostaddr=127.0.0.1").primary().is_err());
+    }
+
+    #[test]
     fn a_pooler_is_asked_for_nothing_that_it_refuses() {
         let settings = Settings { pooler: Pooler::Transaction, ..settings("postgres://u@a/n") };
         assert_eq!(settings.primary().unwrap().hosts[0].0.get_options(), None);
@@ -435,6 +445,10 @@ mod tests {
             assert_eq!(of(&format!("{base}?sslmode={mode}")), Ok(expect), "{mode}");
         }
         assert!(of(&format!("{base}?sslmode=allow")).is_err());
+        // The machine's own roots have signed everybody.
+        let system = format!("{base}?sslrootcert=system");
+        assert_eq!(of(&system), Ok((SslMode::Require, Verify::ChainAndName)));
+        assert!(of(&format!("{system}&sslmode=require")).is_err());
         let (url, tls) =
             split_tls(&format!("{base}?sslrootcert=%2Fa%20b&connect_timeout=3")).unwrap();
         assert_eq!(url, format!("{base}?connect_timeout=3"));

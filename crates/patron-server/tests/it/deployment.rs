@@ -31,11 +31,19 @@ fn every_variable_that_a_container_gets_is_a_setting() {
     for file in ["compose.yaml", "Dockerfile"] {
         for name in variables(file) {
             seen += 1;
-            let is_known = help.contains(&format!("[env: {name}=")) || help.contains(&name);
+            let is_known =
+                help.contains(&format!("[env: {name}=")) || help.contains(&format!("{name}:"));
             assert!(is_known, "{file} gives {name}, which is no setting");
         }
     }
     assert!(seen >= 8, "only {seen} variables were looked at");
+}
+
+/// What a replica copies from its primary must not outlive it.
+#[test]
+fn a_promoted_replica_waits_for_nobody() {
+    assert!(text("deploy/allow-replication.sh").contains("synchronous_standby_names = 'replica'"));
+    assert!(text("deploy/replicate.sh").contains("echo \"synchronous_standby_names = ''\" >>"));
 }
 
 #[test]

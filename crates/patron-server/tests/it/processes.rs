@@ -1,6 +1,7 @@
 //! Several processes over one PostgreSQL: to whoever asks them they are one.
 
 mod jobs;
+mod killed;
 mod management;
 mod meeting;
 mod model;

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use patron::clock::{MonotonicClock, Timestamp};
 use patron::entropy::Entropy;
-use patron_store_postgres::{Options, Pooler, PostgresStore, Settings};
+use patron_store_postgres::{OnGroup, Options, Pooler, PostgresStore, Settings};
 use patron_testkit::entropy::OsEntropy;
 
 /// Time as it passes.
@@ -46,13 +46,22 @@ pub(crate) fn open(settings: &Settings) -> PostgresStore {
 
 /// Opens the store with a clock of the test's.
 pub(crate) fn open_at(settings: &Settings, clock: Arc<dyn MonotonicClock>) -> PostgresStore {
+    open_with(settings, clock, Arc::new(|_| {}))
+}
+
+/// Opens the store with a clock of the test's, which is told how many changes each commit held.
+pub(crate) fn open_with(
+    settings: &Settings,
+    clock: Arc<dyn MonotonicClock>,
+    on_group: OnGroup,
+) -> PostgresStore {
     let entropy: Arc<dyn Entropy> = Arc::new(OsEntropy::new());
     let options = Options {
         now: Timestamp::from_ms(1),
         settings: settings.clone(),
         entropy,
         clock,
-        on_group: Arc::new(|_| {}),
+        on_group,
     };
     wait(PostgresStore::open(options)).unwrap()
 }

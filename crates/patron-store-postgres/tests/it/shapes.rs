@@ -5,6 +5,8 @@
 //! (<https://docs.citusdata.com/en/stable/develop/reference_workarounds.html>).
 
 use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
 
 use patron::ids::MerchantNumber;
 use patron::store::{Store as _, UniqueKey};
@@ -43,6 +45,32 @@ fn tables_in(sql: &str) -> Vec<String> {
 
 fn is_distributed(statement: &StatementText) -> bool {
     tables_in(statement.sql).iter().any(|table| distributed().contains(&table.as_str()))
+}
+
+/// How often a text stands in the store's own files.
+fn count_in_sources(text: &str) -> usize {
+    fn visit(directory: &Path, text: &str) -> usize {
+        let entries = fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path());
+        let count = |path: PathBuf| match path.extension() {
+            _ if path.is_dir() => visit(&path, text),
+            Some(ending) if ending == "rs" => {
+                let source = fs::read_to_string(&path).unwrap();
+                source.split("mod tests {").next().unwrap().matches(text).count()
+            }
+            _ => 0,
+        };
+        entries.map(count).sum()
+    }
+    visit(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), text)
+}
+
+#[test]
+fn every_statement_that_there_is_is_looked_at() {
+    let singles = count_in_sources(": Statement =");
+    let of_rows = count_in_sources(": RowsStatement =");
+    assert!(singles > 30 && of_rows > 5, "{singles}, {of_rows}");
+    // There is one for each of seven numbers of rows.
+    assert_eq!(statements().len(), singles + 7 * of_rows);
 }
 
 #[test]

@@ -5,15 +5,15 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use patron::clock::MonotonicClock;
-use patron::ids::ProcessId;
-use patron::store::{Job, Store, StoreError};
+use patron::ids::{MerchantNumber, ProcessId};
+use patron::store::{Job, Store, StoreError, UniqueKey};
 use patron_store_postgres::PostgresStore;
-use patron_testkit::postgres::Cluster;
+use patron_testkit::postgres::{Cluster, Setup};
 use patron_testkit::proxy::Proxy;
-use patron_testkit::store_contract::persons::Author;
-use patron_testkit::wait::{Since, soon};
+use patron_testkit::store_contract::persons::{Author, Made};
+use patron_testkit::wait::{Since, soon, timed};
 
-use crate::ground::{open, open_at, settings, wait};
+use crate::ground::{PassingTime, open, open_at, open_with, settings, wait};
 
 /// Time as a test says that it passes.
 #[derive(Debug, Default)]
@@ -153,4 +153,52 @@ fn of_changes_that_meet_a_lost_answer_each_is_applied_once() {
         assert_eq!(list.total, 20 * (round + 1));
         assert_eq!(u64::try_from(list.customers.len()).unwrap(), list.total);
     }
+}
+
+/// How many changes, and in how many commits.
+#[derive(Default)]
+struct Commits {
+    changes: AtomicU64,
+    commits: AtomicU64,
+}
+
+#[test]
+fn what_comes_at_once_shares_commits_and_statements_and_what_comes_alone_does_not_wait() {
+    const CROWD: usize = 64;
+    let cluster = Setup::new().with("log_statement", "all").start();
+    let counted = Arc::new(Commits::default());
+    let counting = Arc::clone(&counted);
+    let on_group = Arc::new(move |size: usize| {
+        counting.changes.fetch_add(u64::try_from(size).unwrap(), Ordering::SeqCst);
+        counting.commits.fetch_add(1, Ordering::SeqCst);
+    });
+    let store = open_with(&settings(&cluster.url()), Arc::new(PassingTime::start()), on_group);
+    let author = Author::of_merchant(1);
+    let made: Vec<_> = (0..CROWD).map(|number| author.create(&number.to_string())).collect();
+    // They wait from the moment on in which they are called.
+    let waiting: Vec<_> = made.iter().map(|one| store.apply(vec![one.change.clone()])).collect();
+    for answer in waiting {
+        wait(answer).unwrap().remove(0).unwrap();
+    }
+    assert_eq!(counted.changes.load(Ordering::SeqCst), 64);
+    let commits = counted.commits.load(Ordering::SeqCst);
+    assert!(commits < 32, "{commits} commits for 64 changes");
+    let looked_up = || cluster.log().matches("c.number = ANY").count();
+    let before = looked_up();
+    let number = |one: &Made| one.change.parts().customer.number;
+    let merchant = MerchantNumber::new(1);
+    let find = |one: &Made| store.find_customer(merchant, UniqueKey::Number(number(one)));
+    let waiting: Vec<_> = made.iter().map(find).collect();
+    for (answer, one) in waiting.into_iter().zip(&made) {
+        assert_eq!(wait(answer).unwrap().unwrap().number, number(one));
+    }
+    let statements = soon("the log shows the lookups", || {
+        let count = looked_up() - before;
+        (count > 0).then_some(count)
+    });
+    assert!(statements < 32, "{statements} statements for 64 lookups");
+    // Were it kept for company, it would be for as long as others are late.
+    let mut alone: Vec<_> = (0..9).map(|at| timed(|| wait(find(&made[at])).unwrap()).1).collect();
+    alone.sort_unstable();
+    assert!(alone[4] < Duration::from_millis(20), "{alone:?}");
 }

@@ -31,6 +31,8 @@ impl Pair {
         let primary = Cluster::new();
         let replica = primary.replica("second");
         primary.require_sync(&replica);
+        // Whoever is not told of warnings by itself has to ask for them.
+        primary.psql("alter database patron set client_min_messages = error");
         let launch = launch_on(&url_of_both(&primary, &replica));
         let launch = patience
             .iter()

@@ -193,3 +193,26 @@ fn two_connections_serve_many_clients() {
     assert_eq!(made.into_iter().sum::<i32>(), 320);
     assert_eq!(sessions_now(&cluster), 2);
 }
+
+#[test]
+fn a_server_that_confirms_what_it_has_not_stored_is_not_believed() {
+    let cluster = Cluster::new();
+    cluster.psql(&format!("alter database {USER} set synchronous_commit = off"));
+    let refused = launch_on(&cluster.url()).try_start().unwrap_err();
+    assert!(refused.stderr.contains("synchronous_commit is off"), "{refused:?}");
+    cluster.psql(&format!("alter database {USER} reset synchronous_commit"));
+    let mut story = Story::on(&cluster.url(), 9);
+    let server = story.launch.start();
+    let set = |value: &str| {
+        cluster.psql(&format!("alter system set synchronous_commit = {value}"));
+        cluster.psql("select pg_reload_conf()");
+    };
+    story.under_load(&server, |load| {
+        load.acknowledges(20);
+        set("off");
+        load.refuses(20);
+        set("on");
+        load.acknowledges(20);
+    });
+    story.is_in_order(&server);
+}
