@@ -31,8 +31,10 @@ fn every_variable_that_a_container_gets_is_a_setting() {
     for file in ["compose.yaml", "Dockerfile"] {
         for name in variables(file) {
             seen += 1;
-            let is_known =
-                help.contains(&format!("[env: {name}=")) || help.contains(&format!("{name}:"));
+            // Each setting's flag is named as its variable; the root key has none.
+            let flag = name.replace("PATRON_", "--").replace('_', "-").to_lowercase();
+            let is_flag = help.split([' ', '\n']).any(|word| word == flag);
+            let is_known = is_flag || name == "PATRON_ROOT_KEY";
             assert!(is_known, "{file} gives {name}, which is no setting");
         }
     }
