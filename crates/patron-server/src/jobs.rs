@@ -22,6 +22,8 @@ pub(crate) async fn serve(patron: Arc<Patron>, lease: Duration, metrics: Arc<Met
     // Several times within the lease, so that one round that is late does not lose it.
     let mut ticks = interval((lease / 3).max(PAUSE_MIN));
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    // The first comes at once, when a server that has just started has others to attend to.
+    ticks.tick().await;
     loop {
         ticks.tick().await;
         for job in Job::ALL {
