@@ -168,6 +168,13 @@ fn whoever_alters_rows_of_the_management_gets_what_the_security_model_says() {
             .replace("{a1}", &at.customer("a1").number.to_string())
             .replace("{a2}", &at.customer("a2").number.to_string());
         let sql = format!("UPDATE {table} SET {change}");
+        if table == "job" {
+            // Whoever is to have claimed it may not have come to that.
+            data.run(
+                "INSERT INTO job (name, holder, expires) VALUES ('clear_tokens', \
+                 decode(repeat('00', 16), 'hex'), now()) ON CONFLICT DO NOTHING",
+            );
+        }
         assert!(data.change(&sql) > 0, "{sql}");
         drop(data);
         let started = launch.try_start();
