@@ -1,8 +1,9 @@
 //! From a credential to a capability: what a caller may do is what its capability has methods for.
 //!
 //! The steps cannot be skipped or swapped, since each is a type that only the one before returns:
-//! API key → [`Authenticated`] → address → [`Admitted`] → scope → [`CustomerReader`] or
-//! [`CustomerWriter`]. A client auth token leads to an [`OwnCustomer`], which reaches one customer.
+//! API key → [`Authenticated`] → address → [`Admitted`] → scope → [`CustomerReader`],
+//! [`CustomerWriter`] or [`CustomerEraser`]. A client auth token leads to an [`OwnCustomer`], which reaches one
+//! customer. Operators come by [`crate::sign_in`], and the management interface goes by [`crate::principal`].
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -10,14 +11,16 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::actor::{Actor, ActorKind};
-use crate::api_key::{ApiKey, Scope};
+use crate::api_key::{ApiKey, Scope, Scopes};
 use crate::cache::EpochCache;
 use crate::clock::Timestamp;
 use crate::desk::Desk;
 use crate::error::{Error, Kind};
 use crate::ids::{CustomerNumber, KeyNumber, MerchantNumber};
 use crate::merchant::{Merchant, Standing};
+use crate::operator::{Role, Sight};
 use crate::patron::{MerchantContext, Patron};
+use crate::recent_addresses::RecentAddresses;
 use crate::token::ClientToken;
 
 /// No credential is longer; a longer text is refused before it is hashed.
@@ -35,7 +38,11 @@ pub(crate) struct Remembered {
     pub(crate) keys: EpochCache<[u8; 32], Arc<KnownKey>>,
     pub(crate) merchants: EpochCache<MerchantNumber, Arc<MerchantContext>>,
     uses: Mutex<HashMap<KeyNumber, Use>>,
+    addresses: Mutex<HashMap<MerchantNumber, Arc<RecentAddresses>>>,
 }
+
+/// Of how many merchants it is remembered from where their keys were used: at most 10 KiB each.
+const ADDRESSES_OF_MAX: usize = 4_000;
 
 #[derive(Default)]
 struct Use {
@@ -50,6 +57,7 @@ impl Default for Remembered {
             keys: EpochCache::new(20_000),
             merchants: EpochCache::new(4_000),
             uses: Mutex::default(),
+            addresses: Mutex::default(),
         }
     }
 }
@@ -58,6 +66,49 @@ impl Remembered {
     fn last_used(&self, key: KeyNumber) -> Arc<AtomicI64> {
         let mut uses = self.uses.lock().unwrap_or_else(PoisonError::into_inner);
         Arc::clone(&uses.entry(key).or_default().last_used_ms)
+    }
+
+    /// From where the merchant's keys were used: kept over changes of the merchant.
+    pub(crate) fn addresses(&self, merchant: MerchantNumber) -> Arc<RecentAddresses> {
+        let mut addresses = self.addresses.lock().unwrap_or_else(PoisonError::into_inner);
+        if addresses.len() >= ADDRESSES_OF_MAX && !addresses.contains_key(&merchant) {
+            addresses.clear();
+        }
+        Arc::clone(addresses.entry(merchant).or_default())
+    }
+}
+
+/// What a caller was given the right to.
+#[derive(Debug, Clone)]
+pub(crate) enum Grants {
+    /// A key's scopes.
+    Scopes(Scopes),
+    /// An operator's role.
+    Role(Role),
+}
+
+impl Grants {
+    pub(crate) fn include(&self, scope: Scope) -> bool {
+        match self {
+            Self::Scopes(scopes) => scopes.include(scope),
+            Self::Role(role) => role.includes(scope),
+        }
+    }
+
+    pub(crate) const fn sight(&self) -> Sight {
+        match self {
+            Self::Scopes(_) => Sight::Clear,
+            Self::Role(role) => role.sight(),
+        }
+    }
+
+    /// Whoever manages a merchant sees who looked at its customers, and so does whoever audits that.
+    pub(crate) fn may_read_access_log(&self) -> bool {
+        match self {
+            Self::Scopes(scopes) => scopes.include(Scope::Admin),
+            Self::Role(Role::Owner | Role::Auditor) => true,
+            Self::Role(Role::Operator) => false,
+        }
     }
 }
 
@@ -170,41 +221,54 @@ impl<'a> Authenticated<'a> {
     /// # Errors
     /// `AddressRefused` when the list is on and does not hold the address, or there is none.
     pub fn admit(self, address: Option<IpAddr>) -> Result<Admitted<'a>, Error> {
+        self.known.context.addresses.note(address);
         if !self.merchant().settings.allow_list.admits(address) {
             return Err(Error::new(Kind::AddressRefused, "the address is not on the allow-list"));
         }
         let Self { patron, known, now } = self;
-        Ok(Admitted { patron, known, address, now })
+        Ok(Admitted {
+            patron,
+            context: Arc::clone(&known.context),
+            grants: Grants::Scopes(known.key.scopes.clone()),
+            kind: ActorKind::ApiKey(known.key.number),
+            address,
+            now,
+        })
     }
 }
 
-/// A caller with an API key in force, from an address that is admitted.
+/// A caller with an API key in force from an address that is admitted, or an operator who is signed in.
 pub struct Admitted<'a> {
-    patron: &'a Patron,
-    known: Arc<KnownKey>,
-    address: Option<IpAddr>,
-    now: Timestamp,
+    pub(crate) patron: &'a Patron,
+    pub(crate) context: Arc<MerchantContext>,
+    pub(crate) grants: Grants,
+    pub(crate) kind: ActorKind,
+    pub(crate) address: Option<IpAddr>,
+    pub(crate) now: Timestamp,
 }
 
 impl<'a> Admitted<'a> {
-    /// The merchant whose key it is.
+    /// The merchant whose caller it is.
     pub fn merchant(&self) -> &Merchant {
-        &self.known.context.merchant
+        &self.context.merchant
     }
 
-    fn desk(&self, scope: Scope, request_id: &str) -> Result<Desk<'a>, Error> {
-        if !self.known.key.scopes.include(scope) {
-            return Err(Error::new(Kind::Denied, "the key does not have the scope for this"));
+    /// Refuses what the caller was not given the right to.
+    pub(crate) fn check(&self, scope: Scope) -> Result<(), Error> {
+        if self.grants.include(scope) {
+            return Ok(());
         }
-        let actor = Actor {
-            kind: ActorKind::ApiKey(self.known.key.number),
-            address: self.address,
-            request_id: request_id.to_owned(),
-        };
+        Err(Error::new(Kind::Denied, "the caller does not have the scope for this"))
+    }
+
+    pub(crate) fn desk(&self, scope: Scope, request_id: &str) -> Result<Desk<'a>, Error> {
+        self.check(scope)?;
+        let actor =
+            Actor { kind: self.kind, address: self.address, request_id: request_id.to_owned() };
         // A token reads and updates, so only who may do both may hand one out.
         let both = [Scope::CustomersRead, Scope::CustomersWrite];
-        let may_issue_tokens = both.into_iter().all(|scope| self.known.key.scopes.include(scope));
-        let context = Arc::clone(&self.known.context);
+        let may_issue_tokens = both.into_iter().all(|scope| self.grants.include(scope));
+        let context = Arc::clone(&self.context);
         Ok(Desk { patron: self.patron, context, actor, now: self.now, may_issue_tokens })
     }
 
@@ -222,6 +286,14 @@ impl<'a> Admitted<'a> {
     /// `Denied` without the scope `customers:write`.
     pub fn customer_writer(&self, request_id: &str) -> Result<CustomerWriter<'a>, Error> {
         Ok(CustomerWriter(self.desk(Scope::CustomersWrite, request_id)?))
+    }
+
+    /// The right to delete and erase the merchant's customers.
+    ///
+    /// # Errors
+    /// `Denied` without the scope `customers:erase`.
+    pub fn customer_eraser(&self, request_id: &str) -> Result<CustomerEraser<'a>, Error> {
+        Ok(CustomerEraser(self.desk(Scope::CustomersErase, request_id)?))
     }
 }
 
@@ -256,6 +328,9 @@ pub struct CustomerReader<'a>(pub(crate) Desk<'a>);
 
 /// The right to create and update a merchant's customers. Its methods are in [`crate::commands`].
 pub struct CustomerWriter<'a>(pub(crate) Desk<'a>);
+
+/// The right to delete and erase a merchant's customers. Its methods are in [`crate::forgetting`].
+pub struct CustomerEraser<'a>(pub(crate) Desk<'a>);
 
 /// The right to read and update one customer. Its methods are in [`crate::queries`] and
 /// [`crate::commands`].

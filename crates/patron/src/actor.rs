@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use crate::ids::{CustomerNumber, KeyNumber};
+use crate::ids::{CustomerNumber, KeyNumber, OperatorNumber};
 
 /// What kind of caller acts. Stands in clear in the history, since it says nothing about a person.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,6 +15,8 @@ pub enum ActorKind {
     Console,
     /// Patron itself: a background job.
     System,
+    /// A person who looks after customers, in a session.
+    Operator(OperatorNumber),
 }
 
 impl ActorKind {
@@ -25,14 +27,28 @@ impl ActorKind {
             Self::ClientToken(_) => 2,
             Self::Console => 3,
             Self::System => 4,
+            Self::Operator(_) => 5,
         }
     }
 
-    /// Which one of its kind: the key's or the customer's number, 0 where there is only one.
+    /// The name of the kind with this number, in our own interfaces.
+    pub const fn name_of(code: u8) -> Option<&'static str> {
+        match code {
+            1 => Some("api-key"),
+            2 => Some("client-token"),
+            3 => Some("console"),
+            4 => Some("system"),
+            5 => Some("operator"),
+            _ => None,
+        }
+    }
+
+    /// Which one of its kind: the key's, the operator's or the customer's number, 0 where there is only one.
     pub const fn number(self) -> i64 {
         match self {
             Self::ApiKey(number) => number.get(),
             Self::ClientToken(number) => number.get(),
+            Self::Operator(number) => number.get(),
             Self::Console | Self::System => 0,
         }
     }

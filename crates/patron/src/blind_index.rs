@@ -89,6 +89,26 @@ impl IndexKeys {
         shortened(&self.reference, reference)
     }
 
+    /// The search index of a reference.
+    pub(crate) fn reference_search(&self, text: &str) -> BlindIndex {
+        shortened(&self.reference_search, &normalised(text))
+    }
+
+    /// The search index of an email address.
+    pub(crate) fn email_search(&self, text: &str) -> BlindIndex {
+        shortened(&self.email_search, &normalised(text))
+    }
+
+    /// The search index of a phone number: its country code and number, digits only.
+    pub(crate) fn phone_search(&self, digits: &str) -> BlindIndex {
+        shortened(&self.phone_search, digits)
+    }
+
+    /// The search index of a full name.
+    pub(crate) fn name_search(&self, text: &str) -> BlindIndex {
+        shortened(&self.name_search, &normalised(text))
+    }
+
     /// All indexes of a customer. A deleted customer keeps only the one over its id.
     pub fn of(&self, customer: &Customer) -> Indexes {
         let profile = &customer.profile;
@@ -101,11 +121,10 @@ impl IndexKeys {
             generation: self.generation,
             id: self.id(customer.id.reveal()),
             reference: reference.map(|text| self.reference(text)),
-            email_search: email.map(|text| shortened(&self.email_search, &normalised(text))),
-            phone_search: phone.map(|text| shortened(&self.phone_search, &text)),
-            reference_search: reference
-                .map(|text| shortened(&self.reference_search, &normalised(text))),
-            name_search: name.map(|text| shortened(&self.name_search, &normalised(&text))),
+            email_search: email.map(|text| self.email_search(text)),
+            phone_search: phone.map(|digits| self.phone_search(&digits)),
+            reference_search: reference.map(|text| self.reference_search(text)),
+            name_search: name.map(|text| self.name_search(&text)),
         }
     }
 }

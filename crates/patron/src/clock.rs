@@ -24,6 +24,13 @@ impl Timestamp {
         Self(self.0.saturating_add(ms))
     }
 
+    /// This moment less `duration`; saturates at the beginning of time.
+    #[must_use]
+    pub fn before(self, duration: Duration) -> Self {
+        let ms = i64::try_from(duration.as_millis()).unwrap_or(i64::MAX);
+        Self(self.0.saturating_sub(ms))
+    }
+
     /// `YYYY-MM-DDTHH:MM:SSZ`: UTC in whole seconds, cut off, not rounded.
     ///
     /// Years outside -9999 to 9999, which no clock shows, are written as the nearest that fits.

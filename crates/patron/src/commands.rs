@@ -59,6 +59,17 @@ impl CustomerWriter<'_> {
         self.0.update(Meant::Any(locator), precondition, decide).await
     }
 
+    /// A new client auth token for a customer.
+    ///
+    /// # Errors
+    /// `NotFound` when there is no such customer; `Denied` when the caller may not both read and write.
+    pub async fn issue_token(&self, locator: Locator<'_>) -> Result<IssuedToken, Error> {
+        self.0.check_wish(TokenWish::Wished)?;
+        let customer = self.0.find_existing(locator).await?.customer;
+        let token = self.0.issue_token(customer.number, TokenWish::Wished).await?;
+        token.ok_or_else(|| Error::internal("a token that was wished was not made"))
+    }
+
     /// Get-or-create by reference. `decide` says what to do about the customer that is there, or
     /// about its absence, and is asked again when someone else was faster. However many ask at
     /// once, one creates and all get the same customer.

@@ -1,6 +1,7 @@
 //! The customer, and the pure decisions about it: (state, command, now) -> what it becomes.
 
 use crate::clock::Timestamp;
+use crate::edit::Edit;
 use crate::error::Error;
 use crate::history::HistoryHead;
 use crate::ids::{CustomerId, CustomerNumber, KeyNumber, MerchantNumber};
@@ -124,7 +125,7 @@ pub fn update(
     if !precondition.is_met_by(state.version) {
         return Err(stale());
     }
-    let profile = state.profile.edited(edit);
+    let profile = settled(&state.profile, edit);
     let changed = state.profile.changed_fields(&profile);
     if changed.is_empty() {
         return Ok(Decided::Unchanged);
@@ -161,6 +162,46 @@ pub fn update(
     Ok(Decided::Changed(Box::new(customer), changed))
 }
 
+/// The profile after an edit. What was given whole (a full name, a phone number as one text) is dropped when a
+/// part of it becomes another one and nothing is said about the whole: it would say what is no longer so.
+fn settled(before: &Profile, edit: &ProfileEdit) -> Profile {
+    let mut after = before.edited(edit);
+    let is_renamed = before.first_name != after.first_name || before.last_name != after.last_name;
+    if is_renamed && edit.full_name == Edit::Keep {
+        after.full_name = None;
+    }
+    let is_renumbered = before.mobile_country_code != after.mobile_country_code
+        || before.mobile_number != after.mobile_number;
+    if is_renumbered && edit.phone == Edit::Keep {
+        after.phone = None;
+    }
+    after
+}
+
+/// Decides on a deletion: the customer is hidden everywhere from then on, and its reference free.
+///
+/// # Errors
+/// `Stale` when the precondition is not met; `NotFound` when it was deleted before.
+pub fn delete(
+    state: &Customer,
+    precondition: &Precondition,
+    now: Timestamp,
+) -> Result<Customer, Error> {
+    if state.deleted.is_some() {
+        return Err(Error::customer_not_found());
+    }
+    if !precondition.is_met_by(state.version) {
+        return Err(stale());
+    }
+    let at = now.max(state.updated);
+    Ok(Customer {
+        version: state.version.saturating_add(1),
+        updated: at,
+        deleted: Some(at),
+        ..state.clone()
+    })
+}
+
 /// The error of a precondition that is not met.
 pub const fn stale() -> Error {
     Error::new(crate::error::Kind::Stale, "the customer was changed meanwhile")
@@ -169,7 +210,6 @@ pub const fn stale() -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::edit::Edit;
     use crate::error::Kind;
 
     fn jon() -> Customer {
@@ -218,6 +258,55 @@ mod tests {
         check(set("Arya"), &Precondition::Versions(vec![4, 1]), 2_000, "v2 at 2000 first_name");
         check(set("Arya"), &Precondition::Versions(vec![2]), 2_000, "stale");
         check(set("Jon"), &Precondition::Versions(vec![]), 2_000, "stale");
+    }
+
+    #[test]
+    fn a_whole_is_dropped_when_a_part_of_it_changes() {
+        let mut whole = jon();
+        whole.profile.full_name = Some("Jon Snow".into());
+        whole.profile.mobile_country_code = Some("65".into());
+        whole.profile.mobile_number = Some("99887766".into());
+        whole.profile.phone = Some("+65 9988-7766".into());
+        let check = |edit: ProfileEdit, expect: &str| {
+            let decided = update(&whole, &edit, &Precondition::None, Timestamp::from_ms(2));
+            let said = match decided.unwrap() {
+                Decided::Unchanged => "unchanged".to_owned(),
+                Decided::Changed(after, fields) => {
+                    let names: Vec<_> = fields.iter().map(|field| field.name()).collect();
+                    let kept = [&after.profile.full_name, &after.profile.phone];
+                    format!("{} {:?}", names.join(","), kept.map(Option::is_some))
+                }
+            };
+            assert_eq!(said, expect);
+        };
+        let set = |text: &str| Edit::Set(text.into());
+        let keep = ProfileEdit::default;
+        check(ProfileEdit { first_name: set("Jon"), ..keep() }, "unchanged");
+        check(
+            ProfileEdit { first_name: set("Arya"), ..keep() },
+            "first_name,full_name [false, true]",
+        );
+        check(
+            ProfileEdit { last_name: Edit::Clear, full_name: set("Jon"), ..keep() },
+            "last_name,full_name [true, true]",
+        );
+        check(
+            ProfileEdit { mobile_number: set("1"), ..keep() },
+            "mobile_number,phone [true, false]",
+        );
+        check(ProfileEdit { mobile_country_code: set("65"), ..keep() }, "unchanged");
+        check(ProfileEdit { email: set("a@b"), ..keep() }, "email [true, true]");
+    }
+
+    #[test]
+    fn a_customer_is_deleted_once() {
+        let at = Timestamp::from_ms;
+        let stale = delete(&jon(), &Precondition::Versions(vec![2]), at(2)).unwrap_err();
+        assert_eq!(*stale.kind(), Kind::Stale);
+        let deleted = delete(&jon(), &Precondition::Versions(vec![1]), at(500)).unwrap();
+        assert_eq!((deleted.version, deleted.deleted), (2, Some(at(1_000))));
+        let again = delete(&deleted, &Precondition::None, at(3_000)).unwrap_err();
+        assert_eq!(*again.kind(), Kind::NotFound);
     }
 
     #[test]

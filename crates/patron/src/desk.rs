@@ -14,7 +14,8 @@ use crate::locator::Locator;
 use crate::patron::{MerchantContext, Patron};
 use crate::profile::{Profile, ProfileEdit};
 use crate::seal::{self, Opened, SealedCustomer, Sealer};
-use crate::store::{Store, StoreError, Unique};
+use crate::search::{Cursor, CustomerPage, PageFrom, SearchQuery, Total};
+use crate::store::{SealedPage, Store, StoreError, Unique};
 use crate::token::{ClientToken, IssuedToken, TokenRecord, TokenWish};
 
 /// How often a command is replayed when someone else was faster. Of the commands that meet on one
@@ -69,6 +70,52 @@ impl Desk<'_> {
         Ok(None)
     }
 
+    /// The customer, deleted or not.
+    pub(crate) async fn find_kept(&self, locator: Locator<'_>) -> Result<Option<Opened>, Error> {
+        let row = self.find_kept_row(locator).await?;
+        row.map(|row| seal::open_for_change(self.keys(), Arc::new(row)))
+            .transpose()
+            .map_err(Error::internal)
+    }
+
+    /// The customer as it is sealed, deleted or not.
+    pub(crate) async fn find_kept_row(
+        &self,
+        locator: Locator<'_>,
+    ) -> Result<Option<SealedCustomer>, Error> {
+        for key in locator.unique_keys(self.keys().indexes()) {
+            if let Some(row) = self.store().find_kept_customer(self.merchant(), key).await? {
+                return Ok(Some(row));
+            }
+        }
+        Ok(None)
+    }
+
+    /// A page of the customers that a query finds, newest first.
+    pub(crate) async fn search(
+        &self,
+        query: &SearchQuery,
+        from: PageFrom,
+        limit: u32,
+    ) -> Result<CustomerPage, Error> {
+        let country_code = &self.context.merchant.settings.country_code;
+        let query = query.sealed(self.keys().indexes(), country_code);
+        // One more tells whether there is a next page.
+        let wanted = limit.saturating_add(1);
+        let page =
+            self.store().search_customers(self.merchant(), query.clone(), from.start(), wanted);
+        let SealedPage { customers, total } = page.await?;
+        let is_end = u32::try_from(customers.len()).is_ok_and(|length| length <= limit);
+        let customers = customers
+            .into_iter()
+            .take(usize::try_from(limit).unwrap_or(usize::MAX))
+            .map(|row| Ok(*seal::open(self.keys(), &row)?))
+            .collect::<Result<Vec<_>, seal::SealError>>()
+            .map_err(Error::internal)?;
+        let next = customers.last().map(Cursor::at).filter(|_| !is_end);
+        Ok(CustomerPage { customers, total: Total::of(&query, total), next })
+    }
+
     pub(crate) async fn find_existing(&self, locator: Locator<'_>) -> Result<Opened, Error> {
         self.find(locator).await?.ok_or_else(Error::customer_not_found)
     }
@@ -85,7 +132,7 @@ impl Desk<'_> {
         }
     }
 
-    fn sealer<'s>(&'s self, entropy: &'s Drawn<'_>) -> Sealer<'s> {
+    pub(crate) fn sealer<'s>(&'s self, entropy: &'s Drawn<'_>) -> Sealer<'s> {
         Sealer { keys: self.keys(), entropy, actor: &self.actor }
     }
 
@@ -134,7 +181,7 @@ impl Desk<'_> {
         Ok(Some(token))
     }
 
-    async fn apply(&self, change: Change) -> Result<(), StoreError> {
+    pub(crate) async fn apply(&self, change: Change) -> Result<(), StoreError> {
         // The store answers each change that it is given.
         self.store().apply(vec![change]).await?.pop().unwrap_or(Err(StoreError::Missing))
     }
@@ -142,7 +189,10 @@ impl Desk<'_> {
     fn created_by(&self) -> Option<KeyNumber> {
         match self.actor.kind {
             ActorKind::ApiKey(key) => Some(key),
-            ActorKind::ClientToken(_) | ActorKind::Console | ActorKind::System => None,
+            ActorKind::ClientToken(_)
+            | ActorKind::Console
+            | ActorKind::System
+            | ActorKind::Operator(_) => None,
         }
     }
 

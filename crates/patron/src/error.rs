@@ -15,6 +15,8 @@ pub enum Kind {
     Invalid(Vec<Field>),
     /// No credential, or one that is not in force: get another.
     Unauthenticated,
+    /// The credential was in force and has expired: sign in again.
+    Expired,
     /// The credential does not reach this far: ask the merchant for a wider one.
     Denied,
     /// The client's address is not on the merchant's allow-list.
@@ -25,6 +27,11 @@ pub enum Kind {
     AlreadyExists,
     /// The thing changed since the caller last read it (`If-Match`): read it again.
     Stale,
+    /// Too many requests of this kind: the same request is heard again in `retry_after_s` seconds.
+    RateLimited {
+        /// Seconds until a retry makes sense, at least 1.
+        retry_after_s: u32,
+    },
     /// The same request succeeds later; `retry_after_s` seconds are a good guess.
     Unavailable {
         /// Seconds until a retry makes sense, at least 1.
@@ -96,13 +103,17 @@ impl From<StoreError> for Error {
     fn from(error: StoreError) -> Self {
         let kind = match &error {
             StoreError::Duplicate(
-                Unique::CustomerReference | Unique::MerchantId | Unique::ApiKey,
+                Unique::CustomerReference
+                | Unique::MerchantId
+                | Unique::ApiKey
+                | Unique::OperatorEmail,
             ) => Kind::AlreadyExists,
             // What we choose ourselves, and chose twice.
             StoreError::Duplicate(
                 Unique::CustomerId
                 | Unique::CustomerNumber
                 | Unique::ClientToken
+                | Unique::Session
                 | Unique::Installation,
             ) => Kind::Internal,
             StoreError::Stale => Kind::Stale,
@@ -115,9 +126,12 @@ impl From<StoreError> for Error {
             Kind::Stale => "changed meanwhile",
             Kind::NotFound => "not found",
             Kind::Unavailable { .. } => "the store is not available",
-            Kind::Invalid(_) | Kind::Unauthenticated | Kind::Denied | Kind::AddressRefused => {
-                "refused"
-            }
+            Kind::Invalid(_)
+            | Kind::Unauthenticated
+            | Kind::Expired
+            | Kind::Denied
+            | Kind::AddressRefused
+            | Kind::RateLimited { .. } => "refused",
             Kind::Internal => "internal error",
         };
         Self::new(kind, public).because(error)

@@ -175,6 +175,43 @@ impl KeyNumber {
     }
 }
 
+/// The store's number of an operator, from 1, unique over all merchants.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct OperatorNumber(i64);
+
+impl OperatorNumber {
+    /// The operator with this number.
+    pub const fn new(number: i64) -> Self {
+        Self(number)
+    }
+
+    /// The number itself.
+    pub const fn get(self) -> i64 {
+        self.0
+    }
+}
+
+/// The random name of an entry of an access log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct AccessId([u8; 16]);
+
+impl AccessId {
+    /// A new one.
+    pub fn issue(entropy: &dyn Entropy) -> Self {
+        Self(random_bytes(entropy))
+    }
+
+    /// One that was stored or told before.
+    pub const fn from_bytes(bytes: [u8; 16]) -> Self {
+        Self(bytes)
+    }
+
+    /// Its bytes.
+    pub const fn as_bytes(&self) -> &[u8; 16] {
+        &self.0
+    }
+}
+
 /// A change's own random name. A store keeps it with the change, so that applying the same change
 /// again, after a commit whose outcome nobody saw, is recognised as success.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -4,24 +4,52 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::clock::Timestamp;
+use crate::erasure::Purged;
 use crate::error::Error;
 use crate::ids::{MerchantNumber, ProcessId};
 use crate::patron::Patron;
-use crate::store::Job;
+use crate::store::{CustomerAge, Job};
 
-/// How many tokens are deleted in a step. A store may do it in parts.
-const TOKENS_MAX: u32 = 1_000;
+/// How many tokens or sessions are deleted in a step. A store may do it in parts.
+const CLEARED_MAX: u32 = 1_000;
+
+/// How many customers are looked at in a step.
+const AGES_MAX: u32 = 500;
+
+/// How many erased customers are seen to in a step.
+const PURGED_MAX: u32 = 1_000;
 
 /// How many steps a round has at most, so that rounds go on to be told about and come to an end.
 const STEPS_MAX: u32 = 100;
+
+/// When jobs are done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct JobPolicy {
+    /// When a process dies, another one takes over what it held after so long.
+    pub lease: Duration,
+    /// The least time between two walks over all customers whose merchants have a retention.
+    pub retain_every: Duration,
+}
 
 /// What this process does of the jobs.
 pub struct Jobs {
     patron: Arc<Patron>,
     holder: ProcessId,
-    lease: Duration,
-    /// Whose tokens are still to be looked at in the present walk over all merchants, which may take
-    /// several rounds.
+    policy: JobPolicy,
+    /// Whose tokens are still to be looked at.
+    tokens: Walk,
+    /// Whose customers are still to be looked at: after which number of the merchant that is next.
+    retention: Walk,
+    retained_after: i64,
+    /// When the last walk over customers began.
+    retention_began: Option<Timestamp>,
+    /// Whose erased customers are still to be looked at, and whom was found so far.
+    erased: Walk,
+}
+
+/// The present walk over all merchants, which may take several rounds.
+#[derive(Default)]
+struct Walk {
     unvisited: Vec<MerchantNumber>,
 }
 
@@ -36,11 +64,26 @@ pub struct Round {
     pub error: Option<Error>,
 }
 
+impl Round {
+    fn count(&mut self, done: impl TryInto<u64>) {
+        self.done = self.done.saturating_add(done.try_into().unwrap_or(u64::MAX));
+    }
+}
+
 impl Jobs {
-    /// The jobs of a process that begins. When it dies, another one takes over what it held after `lease`.
-    pub fn new(patron: Arc<Patron>, lease: Duration) -> Self {
+    /// The jobs of a process that begins.
+    pub fn new(patron: Arc<Patron>, policy: JobPolicy) -> Self {
         let holder = ProcessId::issue(&*patron.entropy);
-        Self { patron, holder, lease, unvisited: Vec::new() }
+        Self {
+            patron,
+            holder,
+            policy,
+            tokens: Walk::default(),
+            retention: Walk::default(),
+            retained_after: 0,
+            retention_began: None,
+            erased: Walk::default(),
+        }
     }
 
     /// Does a part of a job, unless it is another process's. Called now and then, several times within the
@@ -49,6 +92,9 @@ impl Jobs {
         let mut round = Round::default();
         let ended = match job {
             Job::ClearTokens => self.clear_tokens(&mut round, now).await,
+            Job::ClearSessions => self.clear_sessions(&mut round, now).await,
+            Job::Retain => self.retain(&mut round, now).await,
+            Job::PurgeErased => self.purge_erased(&mut round, now).await,
         };
         round.error = ended.err();
         round
@@ -59,8 +105,13 @@ impl Jobs {
     async fn claim(&self, job: Job, round: &mut Round) -> Result<bool, Error> {
         // What fails leaves open whose it is.
         round.is_held = false;
-        round.is_held = self.patron.store.claim_job(job, self.holder, self.lease).await?;
+        round.is_held = self.patron.store.claim_job(job, self.holder, self.policy.lease).await?;
         Ok(round.is_held)
+    }
+
+    async fn all_merchants(&self) -> Result<Vec<MerchantNumber>, Error> {
+        let merchants = self.patron.store.list_merchants().await?;
+        Ok(merchants.into_iter().map(|merchant| merchant.number).collect())
     }
 
     /// Goes on with the walk over all merchants, to its end at most.
@@ -69,23 +120,134 @@ impl Jobs {
         if !self.claim(Job::ClearTokens, round).await? {
             return Ok(());
         }
-        if self.unvisited.is_empty() {
-            let merchants = store.list_merchants().await?;
-            self.unvisited = merchants.into_iter().map(|merchant| merchant.number).collect();
+        if self.tokens.unvisited.is_empty() {
+            self.tokens.unvisited = self.all_merchants().await?;
         }
         for step in 0..STEPS_MAX {
             // One whose step fails is passed over until the next walk, so that others have their turn.
-            let Some(merchant) = self.unvisited.pop() else {
+            let Some(merchant) = self.tokens.unvisited.pop() else {
                 return Ok(());
             };
             if step > 0 && !self.claim(Job::ClearTokens, round).await? {
                 return Ok(());
             }
-            let cleared = store.clear_expired_tokens(merchant, now, TOKENS_MAX).await?;
-            round.done = round.done.saturating_add(cleared.into());
-            if cleared == TOKENS_MAX {
-                self.unvisited.push(merchant);
+            let cleared = store.clear_expired_tokens(merchant, now, CLEARED_MAX).await?;
+            round.count(cleared);
+            if cleared == CLEARED_MAX {
+                self.tokens.unvisited.push(merchant);
             }
+        }
+        Ok(())
+    }
+
+    async fn clear_sessions(&mut self, round: &mut Round, now: Timestamp) -> Result<(), Error> {
+        // Whoever comes with a session that has just expired is told so; see `Kind::Expired`.
+        let before = now.before(self.patron.sessions.longest());
+        for _ in 0..STEPS_MAX {
+            if !self.claim(Job::ClearSessions, round).await? {
+                return Ok(());
+            }
+            let cleared = self.patron.store.clear_expired_sessions(before, CLEARED_MAX).await?;
+            round.count(cleared);
+            if cleared < CLEARED_MAX {
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+
+    /// Goes on with the walk over all customers of the merchants that have a retention.
+    async fn retain(&mut self, round: &mut Round, now: Timestamp) -> Result<(), Error> {
+        if !self.claim(Job::Retain, round).await? {
+            return Ok(());
+        }
+        if self.retention.unvisited.is_empty() {
+            let is_due = |began: Timestamp| now >= began.after(self.policy.retain_every);
+            if !self.retention_began.is_none_or(is_due) {
+                return Ok(());
+            }
+            self.retention_began = Some(now);
+            self.retention.unvisited = self.all_merchants().await?;
+            self.retained_after = 0;
+        }
+        for _ in 0..STEPS_MAX {
+            let Some(merchant) = self.retention.unvisited.pop() else {
+                return Ok(());
+            };
+            if !self.claim(Job::Retain, round).await? {
+                self.retention.unvisited.push(merchant);
+                return Ok(());
+            }
+            // A merchant whose step fails is passed over until the next walk.
+            let after = std::mem::take(&mut self.retained_after);
+            if let Some(last) = self.retain_step(round, merchant, after, now).await? {
+                self.retained_after = last;
+                self.retention.unvisited.push(merchant);
+            }
+        }
+        Ok(())
+    }
+
+    /// Erases those of the merchant's next customers whose time is over. Answers after whom to go on.
+    async fn retain_step(
+        &self,
+        round: &mut Round,
+        merchant: MerchantNumber,
+        after: i64,
+        now: Timestamp,
+    ) -> Result<Option<i64>, Error> {
+        // Asked for each step: whoever takes a retention back has it honoured at once.
+        let Some(desk) = self.patron.own_desk(merchant, now).await? else {
+            return Ok(None);
+        };
+        let retention = desk.context.merchant.settings.retention;
+        if !retention.is_set() {
+            return Ok(None);
+        }
+        let ages = self.patron.store.list_ages(merchant, after, AGES_MAX).await?;
+        let last = ages.last().map(|age| age.number.get());
+        for age in ages.iter().filter(|age| retention.is_over(age, now)) {
+            let still = |updated: Timestamp, deleted: Option<Timestamp>| {
+                retention.is_over(&CustomerAge { number: age.number, updated, deleted }, now)
+            };
+            if desk.erase_if(age.number, still).await? {
+                round.count(1_u32);
+            }
+        }
+        Ok(last)
+    }
+
+    /// Goes on with the walk over all merchants. What was erased of one is purged with all the others'.
+    async fn purge_erased(&mut self, round: &mut Round, now: Timestamp) -> Result<(), Error> {
+        let store = Arc::clone(&self.patron.store);
+        if !self.claim(Job::PurgeErased, round).await? {
+            return Ok(());
+        }
+        if self.erased.unvisited.is_empty() {
+            self.erased.unvisited = self.all_merchants().await?;
+        }
+        let mut found = Vec::new();
+        for _ in 0..STEPS_MAX {
+            let Some(merchant) = self.erased.unvisited.pop() else { break };
+            let unpurged = store.list_unpurged(merchant, PURGED_MAX).await?;
+            if !unpurged.is_empty() {
+                found.push((merchant, unpurged));
+            }
+        }
+        if found.is_empty()
+            || !self.claim(Job::PurgeErased, round).await?
+            || store.purge_erased().await? == Purged::HeldUp
+        {
+            return Ok(());
+        }
+        for (merchant, unpurged) in found {
+            let Some(desk) = self.patron.own_desk(merchant, now).await? else { continue };
+            let purged: Vec<_> = unpurged
+                .into_iter()
+                .filter_map(|erased| erased.purged_at(now, desk.keys()))
+                .collect();
+            round.count(purged.len());
+            store.record_purges(purged).await?;
         }
         Ok(())
     }

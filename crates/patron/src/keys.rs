@@ -2,7 +2,7 @@
 //! key wraps the key of each of its customers.
 
 use crate::blind_index::IndexKeys;
-use crate::crypto::{Cipher, DoesNotOpen, KeyBytes, Mac, random_key};
+use crate::crypto::{Cipher, DoesNotOpen, KeyBytes, Mac, derive_key, random_key};
 use crate::entropy::Entropy;
 use crate::framing::Framed;
 use crate::ids::{CustomerNumber, MerchantNumber};
@@ -221,6 +221,9 @@ pub struct DeploymentKeys {
     api_key_peppers: Vec<(Generation, Mac)>,
     token_pepper: Mac,
     token_cipher: Mac,
+    session_pepper: Mac,
+    operator_index: Mac,
+    operator_cipher: Cipher,
 }
 
 impl DeploymentKeys {
@@ -230,9 +233,15 @@ impl DeploymentKeys {
     /// `DoesNotOpen` when a key is missing or the root key is not the one that wrapped it.
     pub fn unwrap(root: &RootKey, keys: &[WrappedKey]) -> Result<Self, DoesNotOpen> {
         let peppers = unwrap_all(root, keys, KeyPurpose::ApiKeyPepper)?;
+        let (_, token_pepper) = newest(root, keys, KeyPurpose::TokenPepper)?;
+        // What came later has keys of its own, derived from one that every deployment has.
+        let derived = |purpose: &[u8]| derive_key(&token_pepper, purpose);
         Ok(Self {
             api_key_peppers: peppers.iter().map(|(g, key)| (*g, Mac::new(key))).collect(),
-            token_pepper: Mac::new(&newest(root, keys, KeyPurpose::TokenPepper)?.1),
+            token_pepper: Mac::new(&token_pepper),
+            session_pepper: Mac::new(&derived(b"patron session pepper 1")?),
+            operator_index: Mac::new(&derived(b"patron operator index 1")?),
+            operator_cipher: Cipher::aes_gcm_siv(&derived(b"patron operator cipher 1")?)?,
             token_cipher: Mac::new(&newest(root, keys, KeyPurpose::TokenCipher)?.1),
         })
     }
@@ -243,6 +252,20 @@ impl DeploymentKeys {
         text: &[u8],
     ) -> impl Iterator<Item = (Generation, [u8; 32])> {
         self.api_key_peppers.iter().map(|(generation, mac)| (*generation, mac.sign(text)))
+    }
+
+    pub(crate) fn session_hash(&self, session: &[u8; 32]) -> [u8; 32] {
+        self.session_pepper.sign(session)
+    }
+
+    /// The index of an operator's email address, normalised.
+    pub(crate) fn operator_email_index(&self, normalised: &str) -> [u8; 32] {
+        self.operator_index.sign(normalised.as_bytes())
+    }
+
+    /// What seals operators' addresses and names.
+    pub(crate) const fn operator_cipher(&self) -> &Cipher {
+        &self.operator_cipher
     }
 
     pub(crate) fn token_hash(&self, token: &[u8; 16]) -> [u8; 32] {
@@ -262,6 +285,7 @@ pub struct MerchantKeys {
     wraps: Vec<(Generation, Cipher)>,
     indexes: IndexKeys,
     history: Mac,
+    access_log: Cipher,
 }
 
 impl MerchantKeys {
@@ -282,11 +306,15 @@ impl MerchantKeys {
             .map(|(generation, key)| Ok((*generation, Cipher::aes_gcm_siv(key)?)))
             .collect::<Result<Vec<_>, DoesNotOpen>>()?;
         let (generation, index) = newest(root, keys, KeyPurpose::BlindIndexes)?;
+        let (_, history) = newest(root, keys, KeyPurpose::History)?;
+        // Derived, so that merchants that are older than their access log have its key too.
+        let access_log = derive_key(&history, b"patron access log 1")?;
         Ok(Self {
             merchant,
             wraps,
             indexes: IndexKeys::derive(&index, generation)?,
-            history: Mac::new(&newest(root, keys, KeyPurpose::History)?.1),
+            history: Mac::new(&history),
+            access_log: Cipher::aes_gcm_siv(&access_log)?,
         })
     }
 
@@ -298,6 +326,11 @@ impl MerchantKeys {
     /// The keys of the blind indexes.
     pub const fn indexes(&self) -> &IndexKeys {
         &self.indexes
+    }
+
+    /// What seals the merchant's access log.
+    pub(crate) const fn access_log(&self) -> &Cipher {
+        &self.access_log
     }
 
     pub(crate) fn history_mac(&self, message: &[u8]) -> [u8; 32] {

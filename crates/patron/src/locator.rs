@@ -18,6 +18,15 @@ pub enum Locator<'a> {
     Number(CustomerNumber),
 }
 
+impl<'a> Locator<'a> {
+    /// What people and our own interfaces say: digits are a number, anything else an id or a reference.
+    pub fn of_text(text: &'a str) -> Self {
+        let is_number = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+        let number = text.parse().ok().filter(|_| is_number).and_then(CustomerNumber::new);
+        number.map_or(Self::IdOrReference(text), Self::Number)
+    }
+}
+
 impl Locator<'_> {
     /// Whether this is a name of the customer.
     pub(crate) fn names(self, customer: &Customer) -> bool {

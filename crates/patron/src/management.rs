@@ -7,7 +7,7 @@ use crate::api_key::{ApiKey, ApiKeyText, Scopes};
 use crate::clock::Timestamp;
 use crate::error::{Error, Kind};
 use crate::ids::{KeyNumber, MerchantId, MerchantNumber};
-use crate::merchant::{AllowList, CountryCode, Merchant, Settings, Standing};
+use crate::merchant::{AllowList, CountryCode, Merchant, Retention, Settings, Standing};
 use crate::patron::Patron;
 use crate::store::{Counter, ListedKey, ManagementChange, StoreError};
 
@@ -23,6 +23,8 @@ pub struct MerchantEdit {
     pub allow_list: Option<AllowList>,
     /// Its default country code.
     pub country_code: Option<CountryCode>,
+    /// When its customers are erased by themselves.
+    pub retention: Option<Retention>,
     /// Settings of wires by their full names, already checked by the wire; `None` unsets one.
     pub wires: BTreeMap<String, Option<String>>,
     /// Whether its keys work.
@@ -73,7 +75,11 @@ impl Console<'_> {
         self.patron
     }
 
-    async fn lease(&self, counter: Counter) -> Result<i64, Error> {
+    pub(crate) const fn now(&self) -> Timestamp {
+        self.now
+    }
+
+    pub(crate) async fn lease(&self, counter: Counter) -> Result<i64, Error> {
         Ok(self.patron.store.lease_numbers(counter, 1).await?)
     }
 
@@ -263,7 +269,7 @@ impl Console<'_> {
 }
 
 fn edited(merchant: Merchant, edit: MerchantEdit) -> Result<Merchant, Error> {
-    let MerchantEdit { name, allow_list, country_code, wires, standing } = edit;
+    let MerchantEdit { name, allow_list, country_code, retention, wires, standing } = edit;
     let Merchant {
         number,
         id,
@@ -273,7 +279,12 @@ fn edited(merchant: Merchant, edit: MerchantEdit) -> Result<Merchant, Error> {
         revision,
         settings,
     } = merchant;
-    let Settings { allow_list: old_list, country_code: old_code, wires: mut set } = settings;
+    let Settings {
+        allow_list: old_list,
+        country_code: old_code,
+        retention: old_retention,
+        wires: mut set,
+    } = settings;
     for (setting, value) in wires {
         match value {
             Some(value) => set.insert(setting, value),
@@ -292,6 +303,7 @@ fn edited(merchant: Merchant, edit: MerchantEdit) -> Result<Merchant, Error> {
         settings: Settings {
             allow_list: allow_list.unwrap_or(old_list),
             country_code: country_code.unwrap_or(old_code),
+            retention: retention.unwrap_or(old_retention),
             wires: set,
         },
     })

@@ -71,8 +71,115 @@ pub struct Settings {
     pub allow_list: AllowList,
     /// Country code of a mobile number that comes without one: digits.
     pub country_code: CountryCode,
+    /// When its customers are erased by themselves.
+    pub retention: Retention,
     /// The wires' settings, by their full names.
     pub wires: BTreeMap<String, String>,
+}
+
+/// The names under which the core's own settings are kept. Never change one that was released.
+mod names {
+    pub(super) const ALLOW_LIST: &str = "core.allow-list";
+    pub(super) const COUNTRY_CODE: &str = "core.country-code";
+    pub(super) const DELETED: &str = "core.erase-deleted-after-days";
+    pub(super) const INACTIVE: &str = "core.erase-inactive-after-days";
+}
+
+/// A setting that is kept and cannot be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct UnreadableSetting;
+
+impl Settings {
+    /// What a store keeps: a name and a text for each setting that is set.
+    pub fn to_rows(&self) -> Vec<(String, String)> {
+        let Self { allow_list, country_code, retention, wires } = self;
+        let Retention { after_deletion, after_last_change } = retention;
+        let days = |name: &str, days: &Option<Days>| {
+            days.map(|days| (name.to_owned(), days.get().to_string()))
+        };
+        let mut rows = vec![
+            (names::ALLOW_LIST.to_owned(), allow_list.to_text()),
+            (names::COUNTRY_CODE.to_owned(), country_code.as_str().to_owned()),
+        ];
+        rows.extend(days(names::DELETED, after_deletion));
+        rows.extend(days(names::INACTIVE, after_last_change));
+        rows.extend(wires.iter().map(|(name, value)| (name.clone(), value.clone())));
+        rows
+    }
+
+    /// Puts a setting that a store kept among the others.
+    ///
+    /// # Errors
+    /// When the value is not one that [`Settings::to_rows`] writes.
+    pub fn read_row(&mut self, name: String, value: String) -> Result<(), UnreadableSetting> {
+        match name.as_str() {
+            names::ALLOW_LIST => {
+                self.allow_list = AllowList::parse(&value).map_err(|_| UnreadableSetting)?;
+            }
+            names::COUNTRY_CODE => {
+                self.country_code = CountryCode::parse(&value).ok_or(UnreadableSetting)?;
+            }
+            names::DELETED => self.retention.after_deletion = Some(read_days(&value)?),
+            names::INACTIVE => self.retention.after_last_change = Some(read_days(&value)?),
+            _ => {
+                self.wires.insert(name, value);
+            }
+        }
+        Ok(())
+    }
+}
+
+fn read_days(text: &str) -> Result<Days, UnreadableSetting> {
+    text.parse().ok().and_then(Days::new).ok_or(UnreadableSetting)
+}
+
+/// When a merchant's customers are erased by themselves; `None` is never.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Retention {
+    /// So long after they were deleted.
+    pub after_deletion: Option<Days>,
+    /// So long after something last changed about them, deleted or not.
+    pub after_last_change: Option<Days>,
+}
+
+impl Retention {
+    /// Whether a customer's time is over at `now`.
+    pub fn is_over(&self, age: &crate::store::CustomerAge, now: Timestamp) -> bool {
+        let ends = [
+            self.after_deletion.zip(age.deleted),
+            self.after_last_change.map(|days| (days, age.updated)),
+        ];
+        ends.into_iter().flatten().any(|(days, since)| now >= since.after(days.as_duration()))
+    }
+
+    /// Whether anybody is ever erased.
+    pub fn is_set(&self) -> bool {
+        *self != Self::default()
+    }
+}
+
+/// A number of days: 1 to 36,500.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Days(u16);
+
+impl Days {
+    /// The largest number of days: a hundred years.
+    pub const MAX: u16 = 36_500;
+
+    /// Accepts 1 to [`Days::MAX`].
+    pub fn new(days: u16) -> Option<Self> {
+        (1..=Self::MAX).contains(&days).then_some(Self(days))
+    }
+
+    /// The number itself.
+    pub const fn get(self) -> u16 {
+        self.0
+    }
+
+    /// The same as a span of time.
+    pub fn as_duration(self) -> std::time::Duration {
+        std::time::Duration::from_secs(u64::from(self.0).saturating_mul(86_400))
+    }
 }
 
 /// A telephone country code: 1 to 4 digits. Out of the box it is India's, `91`.
@@ -175,6 +282,59 @@ mod tests {
     fn check(list: &str, address: &str, expect: bool) {
         let list = AllowList::parse(list).unwrap();
         assert_eq!(list.admits(Some(address.parse().unwrap())), expect, "{list:?} {address}");
+    }
+
+    #[test]
+    fn settings_are_read_as_they_are_written() {
+        let set = Settings {
+            allow_list: AllowList::parse("203.0.113.7").unwrap(),
+            country_code: CountryCode::parse("65").unwrap(),
+            retention: Retention {
+                after_deletion: Days::new(30),
+                after_last_change: Days::new(900),
+            },
+            wires: BTreeMap::from([("wire.name".to_owned(), "value".to_owned())]),
+        };
+        for settings in [set, Settings::default()] {
+            let mut read = Settings::default();
+            for (name, value) in settings.to_rows() {
+                read.read_row(name, value).unwrap();
+            }
+            assert_eq!(read, settings);
+        }
+        let mut read = Settings::default();
+        for (name, value) in
+            [(names::DELETED, "0"), (names::INACTIVE, "x"), (names::COUNTRY_CODE, "")]
+        {
+            assert_eq!(read.read_row(name.to_owned(), value.to_owned()), Err(UnreadableSetting));
+        }
+    }
+
+    #[test]
+    fn a_customers_time_is_over_by_deletion_or_by_silence() {
+        let day = 86_400_000;
+        let number = crate::ids::CustomerNumber::new(1).unwrap();
+        let check = |after: [u16; 2],
+                     updated: i64,
+                     deleted: Option<i64>,
+                     now: i64,
+                     expect: bool| {
+            let [after_deletion, after_last_change] = after.map(Days::new);
+            let retention = Retention { after_deletion, after_last_change };
+            let age = crate::store::CustomerAge {
+                number,
+                updated: Timestamp::from_ms(updated * day),
+                deleted: deleted.map(|deleted| Timestamp::from_ms(deleted * day)),
+            };
+            assert_eq!(retention.is_over(&age, Timestamp::from_ms(now * day)), expect, "{age:?}");
+        };
+        check([0, 0], 1, Some(1), 9_999, false);
+        check([30, 0], 1, None, 9_999, false);
+        check([30, 0], 1, Some(1), 30, false);
+        check([30, 0], 1, Some(1), 31, true);
+        check([0, 30], 1, None, 30, false);
+        check([0, 30], 1, None, 31, true);
+        check([0, 30], 2, Some(2), 31, false);
     }
 
     #[test]

@@ -1,18 +1,25 @@
 //! `Patron`: the core put together, over one store.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use crate::access::Remembered;
 use crate::clock::Timestamp;
 use crate::crypto::DoesNotOpen;
 use crate::entropy::Entropy;
+use crate::erasure::{ErasureLedger, ErasurePolicy};
 use crate::error::Error;
 use crate::ids::{CustomerIds, MerchantNumber};
 use crate::installation::{Installation, Mode};
 use crate::keys::{DeploymentKeys, KeyOwner, MerchantKeys, RootKey};
 use crate::merchant::Merchant;
 use crate::numbers::Numbers;
+use crate::password::Passwords;
+use crate::recent_addresses::RecentAddresses;
+use crate::session::SessionPolicy;
+use crate::sign_in;
 use crate::store::{Store, StoreError, Unique};
+use crate::throttle::Throttle;
 use crate::token::TokenPolicy;
 
 /// What [`Patron::open`] is put together from.
@@ -27,6 +34,14 @@ pub struct Parts {
     pub ids: CustomerIds,
     /// How long and how often client auth tokens work.
     pub tokens: TokenPolicy,
+    /// How long sessions live.
+    pub sessions: SessionPolicy,
+    /// How long what was erased lives on elsewhere.
+    pub erasure: ErasurePolicy,
+    /// Where the ledger of erasures is written.
+    pub ledger: Arc<dyn ErasureLedger>,
+    /// Where passwords are hashed.
+    pub passwords: Arc<dyn Passwords>,
     /// What the caller takes the store for.
     pub mode: Mode,
 }
@@ -38,6 +53,11 @@ pub struct Patron {
     pub(crate) entropy: Arc<dyn Entropy>,
     pub(crate) ids: CustomerIds,
     pub(crate) tokens: TokenPolicy,
+    pub(crate) sessions: SessionPolicy,
+    pub(crate) erasure: ErasurePolicy,
+    pub(crate) ledger: Arc<dyn ErasureLedger>,
+    pub(crate) passwords: Arc<dyn Passwords>,
+    pub(crate) failures: Failures,
     pub(crate) deployment: DeploymentKeys,
     pub(crate) numbers: Numbers,
     pub(crate) remembered: Remembered,
@@ -47,6 +67,22 @@ pub struct Patron {
 pub(crate) struct MerchantContext {
     pub(crate) merchant: Merchant,
     pub(crate) keys: MerchantKeys,
+    pub(crate) addresses: Arc<RecentAddresses>,
+}
+
+/// Failures to sign in.
+pub(crate) struct Failures {
+    pub(crate) by_email: Throttle<[u8; 32]>,
+    pub(crate) by_address: Throttle<Option<IpAddr>>,
+}
+
+impl Default for Failures {
+    fn default() -> Self {
+        Self {
+            by_email: Throttle::new(sign_in::FAILURES_PER_EMAIL_MAX, sign_in::WINDOW),
+            by_address: Throttle::new(sign_in::FAILURES_PER_ADDRESS_MAX, sign_in::WINDOW),
+        }
+    }
 }
 
 /// Why an installation cannot be opened.
@@ -81,7 +117,8 @@ impl Patron {
     /// When the store was born in another mode, the root key does not fit, or the store does not
     /// answer.
     pub async fn open(parts: Parts, now: Timestamp) -> Result<Self, OpenError> {
-        let Parts { store, root, entropy, ids, tokens, mode } = parts;
+        let Parts { store, root, entropy, ids, tokens, sessions, erasure, ledger, passwords, mode } =
+            parts;
         let installation = match store.find_installation().await? {
             Some(installation) => installation,
             None => found(&*store, &root, &*entropy, Installation { mode, created: now }).await?,
@@ -97,6 +134,11 @@ impl Patron {
             entropy,
             ids,
             tokens,
+            sessions,
+            erasure,
+            ledger,
+            passwords,
+            failures: Failures::default(),
             deployment,
             numbers: Numbers::default(),
             remembered: Remembered::default(),
@@ -134,7 +176,8 @@ impl Patron {
         };
         let wrapped = self.store.list_wrapped_keys(KeyOwner::Merchant(number)).await?;
         let keys = MerchantKeys::unwrap(&self.root, number, &wrapped).map_err(Error::internal)?;
-        let context = Arc::new(MerchantContext { merchant, keys });
+        let addresses = self.remembered.addresses(number);
+        let context = Arc::new(MerchantContext { merchant, keys, addresses });
         self.remembered.merchants.remember(epoch, number, Arc::clone(&context));
         Ok(Some(context))
     }

@@ -6,6 +6,7 @@ use crate::desk::Meant;
 use crate::error::Error;
 use crate::locator::Locator;
 use crate::seal;
+use crate::search::{CustomerPage, PageFrom, SearchQuery};
 use crate::token::{IssuedToken, TokenWish};
 
 /// A part of a list of customers.
@@ -48,6 +49,21 @@ impl CustomerReader<'_> {
             .collect::<Result<_, seal::SealError>>()
             .map_err(Error::internal)?;
         Ok(CustomerList { customers, total: list.total })
+    }
+}
+
+impl CustomerReader<'_> {
+    /// A page of the customers that a query finds, newest first, and how many it finds in all.
+    ///
+    /// # Errors
+    /// `Unavailable` when the store cannot answer.
+    pub async fn search(
+        &self,
+        query: &SearchQuery,
+        from: PageFrom,
+        limit: u32,
+    ) -> Result<CustomerPage, Error> {
+        self.0.search(query, from, limit).await
     }
 }
 

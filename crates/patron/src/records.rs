@@ -36,6 +36,20 @@ pub(crate) struct EntryV1 {
     pub(crate) reason: Option<String>,
 }
 
+/// What of an access is sealed.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct AccessV1 {
+    pub(crate) address: Option<String>,
+    pub(crate) request_id: String,
+}
+
+/// What of an operator is sealed.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct OperatorV1 {
+    pub(crate) email: String,
+    pub(crate) name: String,
+}
+
 #[derive(Serialize, Deserialize, Default)]
 pub(crate) struct ProfileV1 {
     reference: Option<String>,

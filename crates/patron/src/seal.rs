@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 
+use crate::access_log::{Access, SealedAccess};
 use crate::actor::Actor;
 use crate::actor::ActorKind;
 use crate::blind_index::Indexes;
@@ -11,13 +12,16 @@ use crate::clock::Timestamp;
 use crate::crypto::{DoesNotOpen, sha256};
 use crate::customer::Customer;
 use crate::entropy::Entropy;
+use crate::erasure::{ErasedCustomer, Erasure, ErasureParts};
 use crate::event::Event;
 use crate::framing::Framed;
 use crate::history::{EntryHeader, Happened, HistoryHead, SealedEntry, chain};
-use crate::ids::{ChangeId, CustomerId, CustomerNumber, KeyNumber, MerchantNumber};
-use crate::keys::{CustomerKey, Generation, MerchantKeys, WrappedCustomerKey};
+use crate::ids::{ChangeId, CustomerId, CustomerNumber, KeyNumber, MerchantNumber, OperatorNumber};
+use crate::keys::{CustomerKey, DeploymentKeys, Generation, MerchantKeys, WrappedCustomerKey};
+use crate::operator::{Operator, SealedOperator};
+use crate::pii::Pii;
 use crate::profile::{Field, Profile};
-use crate::records::{EntryV1, ProfileV1, RecordV1, SCHEMA, Unreadable};
+use crate::records::{AccessV1, EntryV1, OperatorV1, ProfileV1, RecordV1, SCHEMA, Unreadable};
 
 /// A customer as a store keeps it. What stands in clear says nothing about the person, and all of
 /// it is bound into the sealed part: an older blob, a swapped index or a changed status does not open.
@@ -192,6 +196,13 @@ pub(crate) struct Opened {
     row: Arc<SealedCustomer>,
 }
 
+impl Opened {
+    /// The row that was opened.
+    pub(crate) fn row(&self) -> &SealedCustomer {
+        &self.row
+    }
+}
+
 /// Opens a customer and keeps its row at hand.
 pub(crate) fn open_for_change(
     keys: &MerchantKeys,
@@ -302,7 +313,98 @@ pub fn seal_update(
     sealer.update(&before, after, changed)
 }
 
-/// Makes changes: the only maker of [`Change`], and only for a named actor.
+/// The erasure by which `actor` has what is sealed in `before` forgotten.
+///
+/// # Errors
+/// `DoesNotOpen` when `before` is not what was sealed under these keys.
+pub fn seal_erasure(
+    keys: &MerchantKeys,
+    entropy: &dyn Entropy,
+    actor: &Actor,
+    before: SealedCustomer,
+    now: Timestamp,
+) -> Result<Erasure, SealError> {
+    let before = open_for_change(keys, Arc::new(before))?;
+    Ok(Sealer { keys, entropy, actor }.erase(&before, now))
+}
+
+/// Seals who looked, in an entry of the access log that says everything else already.
+pub(crate) fn seal_access(
+    keys: &MerchantKeys,
+    entropy: &dyn Entropy,
+    actor: &Actor,
+    access: SealedAccess,
+) -> Result<SealedAccess, SealError> {
+    let record = AccessV1 {
+        address: actor.address.map(|address| address.to_string()),
+        request_id: actor.request_id.clone(),
+    };
+    let sealed = keys.access_log().seal(entropy, &access.place(), &encoded(&record)?)?;
+    Ok(SealedAccess { sealed, ..access })
+}
+
+/// Opens an entry of the access log.
+pub(crate) fn open_access(keys: &MerchantKeys, sealed: SealedAccess) -> Result<Access, SealError> {
+    let plain = keys.access_log().open(&sealed.place(), &sealed.sealed)?;
+    let AccessV1 { address, request_id } = decoded(1, &plain)?;
+    let SealedAccess {
+        merchant: _,
+        at,
+        id,
+        accessed,
+        customer,
+        actor_code,
+        actor_number,
+        sealed: _,
+    } = sealed;
+    Ok(Access { at, id, accessed, customer, actor_code, actor_number, address, request_id })
+}
+
+/// What an operator's sealed part is bound to. What it may do is not: that is the management's rows' own
+/// matter, like a key's scopes.
+fn operator_place(number: OperatorNumber, merchant: Option<MerchantNumber>) -> Vec<u8> {
+    Framed::new("patron operator 1")
+        .number(number.get())
+        .unsigned(merchant.map_or(0, MerchantNumber::get).into())
+        .finish()
+}
+
+/// Seals what says who an operator is.
+pub(crate) fn seal_operator(
+    keys: &DeploymentKeys,
+    entropy: &dyn Entropy,
+    operator: &Operator,
+) -> Result<Vec<u8>, SealError> {
+    let record =
+        OperatorV1 { email: operator.email.reveal().clone(), name: operator.name.reveal().clone() };
+    let place = operator_place(operator.number, operator.merchant);
+    Ok(keys.operator_cipher().seal(entropy, &place, &encoded(&record)?)?)
+}
+
+/// Opens an operator.
+pub(crate) fn open_operator(
+    keys: &DeploymentKeys,
+    operator: SealedOperator,
+) -> Result<Operator, SealError> {
+    let SealedOperator {
+        number,
+        merchant,
+        role,
+        created,
+        disabled,
+        revision,
+        credential: _,
+        email_index: _,
+        sealed,
+        password: _,
+    } = operator;
+    let plain = keys.operator_cipher().open(&operator_place(number, merchant), &sealed)?;
+    let OperatorV1 { email, name } = decoded(1, &plain)?;
+    let (email, name) = (Pii::new(email), Pii::new(name));
+    Ok(Operator { number, merchant, role, created, disabled, revision, email, name })
+}
+
+/// Makes changes: the only maker of [`Change`] and [`Erasure`], and only for a named actor.
 pub(crate) struct Sealer<'a> {
     pub(crate) keys: &'a MerchantKeys,
     pub(crate) entropy: &'a dyn Entropy,
@@ -345,6 +447,52 @@ impl Sealer<'_> {
         };
         let cipher = key_of(self.keys, &before.row)?;
         self.seal(step, cipher, before.row.key.clone())
+    }
+
+    /// The erasure of the customer that was opened. Nothing in it says who it was.
+    pub(crate) fn erase(&self, before: &Opened, now: Timestamp) -> Erasure {
+        let id = ChangeId::issue(self.entropy);
+        let row = (*before.row).clone();
+        let at = now.max(row.updated);
+        let header = EntryHeader {
+            merchant: row.merchant,
+            number: row.number,
+            version: row.version.saturating_add(1),
+            happened: Happened::Erased,
+            changed: Vec::new(),
+            at,
+            actor_code: self.actor.kind.code(),
+        };
+        // There is no key left that could seal anything.
+        let digest = sha256(&[]);
+        let head = chain(self.keys, row.history_head, &header, &digest);
+        let event = Event {
+            merchant: header.merchant,
+            customer: header.number,
+            version: header.version,
+            happened: header.happened,
+            at,
+        };
+        let erased = ErasedCustomer {
+            merchant: header.merchant,
+            number: header.number,
+            version: header.version,
+            erased: at,
+            purged: None,
+            history_head: head,
+            mac: [0; 32],
+        };
+        let erased = erased.signed(self.keys);
+        let entry = SealedEntry {
+            header,
+            sealed: None,
+            digest,
+            head,
+            change: id,
+            schema: SCHEMA,
+            key_generation: row.key.generation,
+        };
+        Erasure::new(ErasureParts { id, customer: row, erased, entry, event })
     }
 
     fn seal(

@@ -8,17 +8,23 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::access_log::{AccessPlace, SealedAccess};
 use crate::api_key::ApiKey;
 use crate::blind_index::BlindIndex;
 use crate::change::Change;
 use crate::clock::Timestamp;
+use crate::erasure::{ErasedCustomer, Erasure, Purged};
 use crate::event::Event;
 use crate::history::SealedEntry;
-use crate::ids::{CustomerNumber, KeyNumber, MerchantId, MerchantNumber, ProcessId};
+use crate::ids::{
+    CustomerNumber, KeyNumber, MerchantId, MerchantNumber, OperatorNumber, ProcessId,
+};
 use crate::installation::Installation;
 use crate::keys::{KeyOwner, WrappedKey};
 use crate::merchant::Merchant;
+use crate::operator::SealedOperator;
 use crate::seal::SealedCustomer;
+use crate::session::SessionRecord;
 use crate::token::TokenRecord;
 
 /// A store's answer that may take a while.
@@ -50,6 +56,10 @@ pub enum Unique {
     ApiKey,
     /// The hash of a client auth token.
     ClientToken,
+    /// An operator's email address.
+    OperatorEmail,
+    /// The hash of a session.
+    Session,
     /// The installation itself.
     Installation,
 }
@@ -88,11 +98,13 @@ pub enum Counter {
     Merchant,
     /// API keys' numbers.
     ApiKey,
+    /// Operators' numbers.
+    Operator,
 }
 
 impl Counter {
     /// All counters.
-    pub const ALL: [Self; 3] = [Self::Customer, Self::Merchant, Self::ApiKey];
+    pub const ALL: [Self; 4] = [Self::Customer, Self::Merchant, Self::ApiKey, Self::Operator];
 
     /// The counter's name in the store. Never change one that was released.
     pub const fn name(self) -> &'static str {
@@ -100,6 +112,7 @@ impl Counter {
             Self::Customer => "customer",
             Self::Merchant => "merchant",
             Self::ApiKey => "api_key",
+            Self::Operator => "operator",
         }
     }
 }
@@ -109,16 +122,26 @@ impl Counter {
 pub enum Job {
     /// Deleting client auth tokens that have expired.
     ClearTokens,
+    /// Deleting sessions that have expired.
+    ClearSessions,
+    /// Erasing customers whose time is over by their merchant's retention.
+    Retain,
+    /// Seeing to it that the bytes of erased customers are gone from the live files.
+    PurgeErased,
 }
 
 impl Job {
     /// All jobs.
-    pub const ALL: [Self; 1] = [Self::ClearTokens];
+    pub const ALL: [Self; 4] =
+        [Self::ClearTokens, Self::ClearSessions, Self::Retain, Self::PurgeErased];
 
     /// The job's name in the store. Never change one that was released.
     pub const fn name(self) -> &'static str {
         match self {
             Self::ClearTokens => "clear_tokens",
+            Self::ClearSessions => "clear_sessions",
+            Self::Retain => "retain",
+            Self::PurgeErased => "purge_erased",
         }
     }
 }
@@ -132,11 +155,81 @@ pub struct SealedList {
     pub total: u64,
 }
 
+/// Which of a merchant's customers are asked for. Everything that is set must hold; deleted customers are
+/// never among them.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct SealedQuery {
+    /// The index over the public id.
+    pub id: Option<BlindIndex>,
+    /// The number.
+    pub number: Option<CustomerNumber>,
+    /// The index over the exact reference.
+    pub reference: Option<BlindIndex>,
+    /// The search index over the reference.
+    pub reference_search: Option<BlindIndex>,
+    /// The search index over the email address.
+    pub email_search: Option<BlindIndex>,
+    /// The search index over the phone number: one of these. Empty: any.
+    pub phone_search: Vec<BlindIndex>,
+    /// The search index over the full name.
+    pub name_search: Option<BlindIndex>,
+    /// [`crate::profile::Status::code`], never 0.
+    pub status: Option<u8>,
+    /// [`crate::profile::Verification::code`], never 0.
+    pub verification: Option<u8>,
+    /// Created at this moment or later.
+    pub created_from: Option<Timestamp>,
+    /// Created before this moment.
+    pub created_before: Option<Timestamp>,
+}
+
+impl SealedQuery {
+    /// Whether it asks for all customers, so that their counters tell how many there are.
+    pub fn is_everything(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// Where a page of a list begins. The list is newest first: by created, then by number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Start {
+    /// After so many customers; 0 is the newest.
+    Offset(u32),
+    /// After the customer that was created then and has this number, be it there any more or not.
+    After(Timestamp, CustomerNumber),
+}
+
+/// The most customers that are counted one by one for a total.
+pub const COUNTED_MAX: u32 = 10_000;
+
+/// A page of what a query found, newest first.
+#[derive(Debug, Clone)]
+pub struct SealedPage {
+    /// The customers.
+    pub customers: Vec<SealedCustomer>,
+    /// How many there are in all: from the counters if the query is everything, else counted up to
+    /// [`COUNTED_MAX`].
+    pub total: u64,
+}
+
+/// How old a customer is, for retention.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CustomerAge {
+    /// Which customer.
+    pub number: CustomerNumber,
+    /// When something last changed.
+    pub updated: Timestamp,
+    /// When it was deleted.
+    pub deleted: Option<Timestamp>,
+}
+
 /// All that is kept of one customer, deleted or not, as it was at one moment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WholeCustomer {
     /// The customer itself.
     pub customer: Option<SealedCustomer>,
+    /// What is left of it, if it was erased.
+    pub erased: Option<ErasedCustomer>,
     /// Its history, oldest first.
     pub entries: Vec<SealedEntry>,
     /// Its events, by version ascending. All of one moment, as the rest.
@@ -189,6 +282,13 @@ pub enum ManagementChange {
         /// The new key.
         new: ApiKey,
     },
+    /// A new operator, at revision 1. `Duplicate(OperatorEmail)` when its address is taken, `Missing` when
+    /// there is no such merchant.
+    CreateOperator(SealedOperator),
+    /// The operator becomes this; its revision is one more than the stored one, else `Stale`. Its merchant
+    /// and its time of creation stay. `Duplicate(OperatorEmail)` when its address is taken, `Missing` when
+    /// there is no operator with its number.
+    UpdateOperator(SealedOperator),
 }
 
 /// A durable, transactional store of sealed customers.
@@ -224,6 +324,84 @@ pub trait Store: Send + Sync {
         limit: u32,
     ) -> StoreFuture<'_, SealedList>;
 
+    /// The merchant's customer with this name, be it deleted or not; never an erased one, whose names are
+    /// gone. Slower than [`Store::find_customer`].
+    fn find_kept_customer(
+        &self,
+        merchant: MerchantNumber,
+        key: UniqueKey,
+    ) -> StoreFuture<'_, Option<SealedCustomer>>;
+
+    /// A page of `limit` of the merchant's customers that the query finds, newest first, and how many it
+    /// finds in all. Of one moment.
+    fn search_customers(
+        &self,
+        merchant: MerchantNumber,
+        query: SealedQuery,
+        start: Start,
+        limit: u32,
+    ) -> StoreFuture<'_, SealedPage>;
+
+    /// How old the merchant's customers with numbers above `after` are, deleted ones among them and erased ones
+    /// not, the lowest `limit` numbers in ascending order.
+    fn list_ages(
+        &self,
+        merchant: MerchantNumber,
+        after: i64,
+        limit: u32,
+    ) -> StoreFuture<'_, Vec<CustomerAge>>;
+
+    /// Erases a customer, deleted or not, in one commit: see [`Erasure`]. Its names are free again, and it counts
+    /// no more.
+    ///
+    /// `Stale` when it is not at the version at which it was found, or not there. An erasure that was applied
+    /// before is not applied again: `Ok`.
+    fn erase(&self, erasure: Erasure) -> StoreFuture<'_, ()>;
+
+    /// What is left of the merchant's customer with this number, if it was erased.
+    fn find_erased(
+        &self,
+        merchant: MerchantNumber,
+        customer: CustomerNumber,
+    ) -> StoreFuture<'_, Option<ErasedCustomer>>;
+
+    /// The merchant's erased customers that are not purged, the longest erased first, `limit` of them at most.
+    fn list_unpurged(
+        &self,
+        merchant: MerchantNumber,
+        limit: u32,
+    ) -> StoreFuture<'_, Vec<ErasedCustomer>>;
+
+    /// Makes the bytes of all that was erased before this call go from the engine's live files. Takes long,
+    /// and keeps nobody else waiting for long.
+    fn purge_erased(&self) -> StoreFuture<'_, Purged>;
+
+    /// Writes down what [`Store::purge_erased`] has done: each of these takes the place of what is kept of the
+    /// same customer. Those that are not there are passed over.
+    fn record_purges(&self, purged: Vec<ErasedCustomer>) -> StoreFuture<'_, ()>;
+
+    /// A page of a customer's history, newest first: `limit` entries of versions below `before`.
+    fn list_entries(
+        &self,
+        merchant: MerchantNumber,
+        customer: CustomerNumber,
+        before: Option<u64>,
+        limit: u32,
+    ) -> StoreFuture<'_, Vec<SealedEntry>>;
+
+    /// Writes entries of access logs.
+    fn log_accesses(&self, accesses: Vec<SealedAccess>) -> StoreFuture<'_, ()>;
+
+    /// A page of a merchant's access log, newest first (by time, then id): `limit` entries that come after
+    /// `after`, of this customer if one is named.
+    fn list_accesses(
+        &self,
+        merchant: MerchantNumber,
+        customer: Option<CustomerNumber>,
+        after: Option<AccessPlace>,
+        limit: u32,
+    ) -> StoreFuture<'_, Vec<SealedAccess>>;
+
     /// The whole history of a customer, oldest first.
     fn list_history(
         &self,
@@ -258,6 +436,13 @@ pub trait Store: Send + Sync {
         hash: [u8; 32],
         now: Timestamp,
     ) -> StoreFuture<'_, Option<CustomerNumber>>;
+
+    /// The token with this hash, whatever is left of it. It is not used by that.
+    fn find_token(
+        &self,
+        merchant: MerchantNumber,
+        hash: [u8; 32],
+    ) -> StoreFuture<'_, Option<TokenRecord>>;
 
     /// Deletes tokens of the merchant that have expired at `now`, `limit` of them at most; how many.
     fn clear_expired_tokens(
@@ -295,6 +480,33 @@ pub trait Store: Send + Sync {
 
     /// Notes when keys were last used. Never moves a time back; keys that are not there are skipped.
     fn record_key_uses(&self, uses: Vec<(KeyNumber, Timestamp)>) -> StoreFuture<'_, ()>;
+
+    /// The operator with this number.
+    fn find_operator(&self, number: OperatorNumber) -> StoreFuture<'_, Option<SealedOperator>>;
+
+    /// The operator whose email address has this index.
+    fn find_operator_by_email(
+        &self,
+        email_index: [u8; 32],
+    ) -> StoreFuture<'_, Option<SealedOperator>>;
+
+    /// The merchant's operators, or the deployment's, by number.
+    fn list_operators(
+        &self,
+        merchant: Option<MerchantNumber>,
+    ) -> StoreFuture<'_, Vec<SealedOperator>>;
+
+    /// Keeps a session. `Duplicate(Session)` when its hash is taken.
+    fn open_session(&self, session: SessionRecord) -> StoreFuture<'_, ()>;
+
+    /// The session with this hash, expired or not.
+    fn find_session(&self, hash: [u8; 32]) -> StoreFuture<'_, Option<SessionRecord>>;
+
+    /// Ends a session; whether there was one.
+    fn close_session(&self, hash: [u8; 32]) -> StoreFuture<'_, bool>;
+
+    /// Deletes sessions that have expired before `now`, `limit` of them at most; how many.
+    fn clear_expired_sessions(&self, now: Timestamp, limit: u32) -> StoreFuture<'_, u32>;
 
     /// The wrapped keys of this owner, of all purposes and generations.
     fn list_wrapped_keys(&self, owner: KeyOwner) -> StoreFuture<'_, Vec<WrappedKey>>;

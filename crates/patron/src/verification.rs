@@ -5,6 +5,7 @@
 
 use std::fmt;
 
+use crate::erasure::ErasedCustomer;
 use crate::error::{Error, Kind};
 use crate::event::Event;
 use crate::history::{self, BrokenChain, EntryHeader, SealedEntry, SealedParts};
@@ -29,6 +30,10 @@ pub enum Fault {
     },
     /// The customer's row was changed, or belongs elsewhere.
     CustomerDoesNotOpen,
+    /// The customer was erased, and is there.
+    ErasedAndThere,
+    /// What is left of a customer that was erased was changed, or belongs elsewhere.
+    RemainsWereChanged,
     /// The entry of this version is missing, out of place, or was changed.
     BrokenHistory {
         /// Which version.
@@ -70,6 +75,10 @@ impl fmt::Display for Fault {
             }
             Self::CustomerDoesNotOpen => {
                 f.write_str("its row was changed by hand or belongs elsewhere")
+            }
+            Self::ErasedAndThere => f.write_str("it was erased, and is there nevertheless"),
+            Self::RemainsWereChanged => {
+                f.write_str("what is left of it since it was erased was changed by hand")
             }
             Self::BrokenHistory { version } => {
                 write!(
@@ -190,8 +199,13 @@ impl Counts {
 
 /// Checks one customer.
 fn check(keys: &MerchantKeys, whole: WholeCustomer) -> Result<Counts, Fault> {
-    let WholeCustomer { customer, entries, events } = whole;
-    let row = customer.ok_or(Fault::NoCustomer)?;
+    let WholeCustomer { customer, erased, entries, events } = whole;
+    let row = match (customer, erased) {
+        (Some(row), None) => row,
+        (None, Some(erased)) => return check_erased(keys, &erased, &entries, &events),
+        (Some(_), Some(_)) => return Err(Fault::ErasedAndThere),
+        (None, None) => return Err(Fault::NoCustomer),
+    };
     let opened = seal::open(keys, &row).map_err(|_| Fault::CustomerDoesNotOpen)?;
     // The walk along the chain would name the version after all of them.
     if let Some(entry) = entries.iter().find(|entry| entry.header.version > row.version) {
@@ -202,6 +216,27 @@ fn check(keys: &MerchantKeys, whole: WholeCustomer) -> Result<Counts, Fault> {
     says_the_same(keys, &row, &entries, &opened.profile)?;
     are_told(&entries, &events)?;
     Ok(Counts::of(&entries, &events))
+}
+
+/// Checks what is left of a customer that was erased: a history without values that ends with the erasure,
+/// and the one event that tells of it.
+fn check_erased(
+    keys: &MerchantKeys,
+    erased: &ErasedCustomer,
+    entries: &[SealedEntry],
+    events: &[Event],
+) -> Result<Counts, Fault> {
+    if !erased.is_genuine(keys) {
+        return Err(Fault::RemainsWereChanged);
+    }
+    if let Some(entry) = entries.iter().find(|entry| entry.header.version > erased.version) {
+        return Err(Fault::HistoryGoesOn { version: entry.header.version });
+    }
+    history::verify(keys, entries, erased.history_head, erased.version, SealedParts::Erased)
+        .map_err(|BrokenChain { version }| Fault::BrokenHistory { version })?;
+    let last = entries.len().saturating_sub(1);
+    are_told(entries.get(last..).unwrap_or_default(), events)?;
+    Ok(Counts::of(entries, events))
 }
 
 /// Whether each entry has its event and each event its entry. Both are in the order of their versions.
@@ -322,6 +357,7 @@ mod tests {
     fn whole(changes: &[&Change]) -> WholeCustomer {
         WholeCustomer {
             customer: changes.last().map(|change| change.parts().customer.clone()),
+            erased: None,
             entries: changes.iter().map(|change| change.parts().entry.clone()).collect(),
             events: changes.iter().map(|change| change.parts().event.clone()).collect(),
         }
@@ -351,6 +387,61 @@ mod tests {
         let renamed = renamed(&made, &[Field::LastName]);
         let fault = Err(Fault::OtherValue { version: 1 });
         assert_eq!(check(&keys, whole(&[&made.1, &renamed])), fault, "nobody cleared the first");
+    }
+
+    /// The same customer after its erasure, as a store keeps it.
+    fn erased(change: &Change) -> WholeCustomer {
+        let keys = merchant_keys(1);
+        let (entropy, actor) = (TestEntropy::new(3), actor());
+        let before = change.parts().customer.clone();
+        let erasure =
+            seal::seal_erasure(&keys, &entropy, &actor, before, Timestamp::from_ms(3)).unwrap();
+        let parts = erasure.parts();
+        let entries =
+            vec![SealedEntry { sealed: None, ..change.parts().entry.clone() }, parts.entry.clone()];
+        WholeCustomer {
+            customer: None,
+            erased: Some(parts.erased.clone()),
+            entries,
+            events: vec![parts.event.clone()],
+        }
+    }
+
+    #[test]
+    fn what_is_left_of_an_erased_customer_is_verified() {
+        let keys = merchant_keys(1);
+        let (_, change) = created(&NAMES);
+        assert_eq!(check(&keys, erased(&change)), Ok(Counts { entries: 2, events: 1 }));
+        let found = |touch: fn(&mut WholeCustomer)| {
+            let mut whole = erased(&change);
+            touch(&mut whole);
+            check(&keys, whole).unwrap_err()
+        };
+        let moved = |touch: fn(&mut ErasedCustomer)| {
+            let mut whole = erased(&change);
+            touch(whole.erased.as_mut().unwrap());
+            assert_eq!(check(&keys, whole), Err(Fault::RemainsWereChanged));
+        };
+        moved(|erased| erased.number = CustomerNumber::new(2).unwrap());
+        moved(|erased| erased.version += 1);
+        moved(|erased| erased.erased = Timestamp::from_ms(4));
+        moved(|erased| erased.purged = Some(Timestamp::from_ms(4)));
+        moved(|erased| erased.history_head.0[0] ^= 1);
+        assert_eq!(found(|whole| whole.erased = None), Fault::NoCustomer);
+        assert_eq!(
+            found(|whole| whole.entries.truncate(1)),
+            Fault::BrokenHistory { version: 2 },
+            "the tail is cut off"
+        );
+        assert_eq!(
+            found(|whole| whole.entries[0].sealed = Some(Vec::new())),
+            Fault::BrokenHistory { version: 1 },
+            "a sealed part came back"
+        );
+        assert_eq!(found(|whole| whole.events.clear()), Fault::EntryWithoutEvent { version: 2 });
+        let mut both = erased(&change);
+        both.customer = whole(&[&change]).customer;
+        assert_eq!(check(&keys, both), Err(Fault::ErasedAndThere));
     }
 
     #[test]

@@ -194,7 +194,7 @@ fn history_holds_old_and_new_values_and_who_it_was() {
     };
     let change = update(&first, &edit, 50);
     let entry = &change.parts().entry;
-    assert_eq!(entry.header.changed, [Field::FirstName, Field::Email]);
+    assert_eq!(entry.header.changed, [Field::FirstName, Field::FullName, Field::Email]);
     let opened = open_entry(&merchant_keys(1), &first.key, entry).unwrap().unwrap();
     assert_eq!(opened.before.first_name, Some("x".into()));
     assert_eq!(opened.before.email, Some("x".into()));

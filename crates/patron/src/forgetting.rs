@@ -1,0 +1,220 @@
+//! Forgetting: deleting customers, which hides them, and erasing them, which destroys all that says who they were.
+
+use crate::access::CustomerEraser;
+use crate::access_log::Accessed;
+use crate::actor::ActorKind;
+use crate::clock::Timestamp;
+use crate::customer::{self, Customer, Precondition};
+use crate::desk::{ATTEMPTS_MAX, Desk, contended};
+use crate::entropy::Drawn;
+use crate::erasure::{ErasedCustomer, LedgerEntry, Receipt};
+use crate::error::{Error, Kind};
+use crate::ids::{CustomerNumber, MerchantId};
+use crate::locator::Locator;
+use crate::management::Console;
+use crate::patron::Patron;
+use crate::seal::Sealer;
+use crate::store::StoreError;
+
+/// What has become of a customer that was to be erased.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Erased {
+    /// The store's number of it, the only name that is left.
+    pub customer: CustomerNumber,
+    /// When it was erased.
+    pub at: Timestamp,
+    /// The receipt, once the bytes are gone from the live files.
+    pub receipt: Option<Receipt>,
+}
+
+impl CustomerEraser<'_> {
+    /// Deletes a customer: it is hidden everywhere from then on, and its reference free. It is erased when its
+    /// merchant's retention says so.
+    ///
+    /// # Errors
+    /// `NotFound` when there is no such customer, or it was deleted before; `Stale` when the precondition is not
+    /// met.
+    pub async fn delete(
+        &self,
+        locator: Locator<'_>,
+        precondition: &Precondition,
+    ) -> Result<Box<Customer>, Error> {
+        self.0.delete(locator, precondition).await
+    }
+
+    /// Erases a customer, deleted or not. Asked again for one that was erased, by its number, it answers the
+    /// same.
+    ///
+    /// # Errors
+    /// `NotFound` when there is no such customer; `Unavailable` when the store or the ledger of erasures
+    /// cannot be written: what the ledger has got is erased at the next start at the latest.
+    pub async fn erase(&self, locator: Locator<'_>) -> Result<Erased, Error> {
+        let erased = self.0.erase(locator).await?;
+        Ok(self.0.receipt_of(&erased))
+    }
+
+    /// What has become of the erasure of the customer with this number.
+    ///
+    /// # Errors
+    /// `NotFound` when no such customer was erased.
+    pub async fn find_erasure(&self, customer: CustomerNumber) -> Result<Erased, Error> {
+        let found = self.0.store().find_erased(self.0.merchant(), customer).await?;
+        Ok(self.0.receipt_of(&found.ok_or_else(Error::customer_not_found)?))
+    }
+}
+
+impl Desk<'_> {
+    async fn delete(
+        &self,
+        locator: Locator<'_>,
+        precondition: &Precondition,
+    ) -> Result<Box<Customer>, Error> {
+        for _ in 0..ATTEMPTS_MAX {
+            let opened = self.find_existing(locator).await?;
+            let mut after = customer::delete(&opened.customer, precondition, self.now)?;
+            let entropy = Drawn::from(&*self.patron.entropy);
+            let change = self.sealer(&entropy).update(&opened, &after, Vec::new());
+            let change = change.map_err(Error::internal)?;
+            after.history_head = change.parts().entry.head;
+            match self.apply(change).await {
+                Ok(()) => return Ok(Box::new(after)),
+                Err(StoreError::Stale) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Err(contended())
+    }
+
+    /// Erases the customer, deleted or not.
+    pub(crate) async fn erase(&self, locator: Locator<'_>) -> Result<ErasedCustomer, Error> {
+        // The first look says whether there is anybody, before anything is written down.
+        let mut number = match locator {
+            Locator::Number(number) => Some(number),
+            Locator::IdOrReference(_) | Locator::Reference(_) => None,
+        };
+        let mut is_noted = false;
+        for _ in 0..ATTEMPTS_MAX {
+            let meant = number.map_or(locator, Locator::Number);
+            let Some(opened) = self.find_kept(meant).await? else {
+                return self.find_erased(number).await;
+            };
+            number = Some(opened.customer.number);
+            if !is_noted {
+                self.note_erasure(opened.customer.number).await?;
+                is_noted = true;
+            }
+            let entropy = Drawn::from(&*self.patron.entropy);
+            let sealer = Sealer { keys: self.keys(), entropy: &entropy, actor: &self.actor };
+            let erasure = sealer.erase(&opened, self.now);
+            let erased = erasure.parts().erased.clone();
+            match self.store().erase(erasure).await {
+                Ok(()) => return Ok(erased),
+                Err(StoreError::Stale) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Err(contended())
+    }
+
+    /// Erases the customer if what it is still says so. Whether it was erased.
+    pub(crate) async fn erase_if(
+        &self,
+        number: CustomerNumber,
+        still: impl Fn(Timestamp, Option<Timestamp>) -> bool,
+    ) -> Result<bool, Error> {
+        let Some(opened) = self.find_kept(Locator::Number(number)).await? else {
+            return Ok(false);
+        };
+        if !still(opened.customer.updated, opened.customer.deleted) {
+            return Ok(false);
+        }
+        self.note_erasure(number).await?;
+        let entropy = Drawn::from(&*self.patron.entropy);
+        let sealer = Sealer { keys: self.keys(), entropy: &entropy, actor: &self.actor };
+        match self.store().erase(sealer.erase(&opened, self.now)).await {
+            Ok(()) => Ok(true),
+            // Somebody changed it just now. The ledger holds it nevertheless: see `note_erasure`.
+            Err(StoreError::Stale) => self.erase(Locator::Number(number)).await.map(|_| true),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    async fn find_erased(&self, number: Option<CustomerNumber>) -> Result<ErasedCustomer, Error> {
+        let Some(number) = number else {
+            return Err(Error::customer_not_found());
+        };
+        let found = self.store().find_erased(self.merchant(), number).await?;
+        found.ok_or_else(Error::customer_not_found)
+    }
+
+    /// Writes down that the customer is to be erased: in the ledger, after which there is no way back, and in
+    /// the access log, which tells who wanted it.
+    async fn note_erasure(&self, number: CustomerNumber) -> Result<(), Error> {
+        self.log_access(Accessed::Erasure, &[Some(number)]).await?;
+        let entry = LedgerEntry::new(self.keys(), number, self.now);
+        self.patron.ledger.note(&entry).map_err(|source| {
+            let kind = Kind::Unavailable { retry_after_s: 1 };
+            Error::new(kind, "the ledger of erasures cannot be written").because(source)
+        })
+    }
+
+    pub(crate) fn receipt_of(&self, erased: &ErasedCustomer) -> Erased {
+        let merchant = &self.context.merchant.id;
+        let receipt = Receipt::issue(erased, merchant, &self.patron.erasure, self.keys());
+        Erased { customer: erased.number, at: erased.erased, receipt }
+    }
+}
+
+/// What came of erasing again what the ledger names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Replayed {
+    /// Customers that were there and are erased now.
+    pub erased: u64,
+    /// Entries that this installation did not write: another's ledger, or a line that was touched.
+    pub foreign: u64,
+}
+
+impl Patron {
+    /// Erases again what an older copy of the store has brought back. Called before anything is served.
+    ///
+    /// # Errors
+    /// `Unavailable` when the store does not answer.
+    pub async fn replay_erasures(
+        &self,
+        entries: impl IntoIterator<Item = LedgerEntry>,
+        now: Timestamp,
+    ) -> Result<Replayed, Error> {
+        let mut replayed = Replayed::default();
+        for entry in entries {
+            let desk = self.own_desk(entry.merchant, now).await?;
+            let Some(desk) = desk.filter(|desk| entry.is_genuine(desk.keys())) else {
+                replayed.foreign = replayed.foreign.saturating_add(1);
+                continue;
+            };
+            let locator = Locator::Number(entry.customer);
+            if desk.find_kept(locator).await?.is_some() {
+                desk.erase(locator).await?;
+                replayed.erased = replayed.erased.saturating_add(1);
+            }
+        }
+        Ok(replayed)
+    }
+}
+
+impl Console<'_> {
+    /// Erases a merchant's customer; see [`CustomerEraser::erase`].
+    ///
+    /// # Errors
+    /// `NotFound` when there is no such merchant or customer.
+    pub async fn erase_customer(
+        &self,
+        merchant: &MerchantId,
+        customer: &str,
+    ) -> Result<Erased, Error> {
+        let merchant = self.find_merchant(merchant).await?.number;
+        let desk = self.patron().desk_of(ActorKind::Console, merchant, self.now()).await?;
+        let desk = desk.ok_or_else(|| Error::new(Kind::NotFound, "there is no such merchant"))?;
+        let locator = Locator::of_text(customer);
+        Ok(desk.receipt_of(&desk.erase(locator).await?))
+    }
+}
