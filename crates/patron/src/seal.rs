@@ -1,5 +1,6 @@
 //! Sealing: an open customer becomes what a store may keep, and back. The only place that does.
 
+mod entries;
 mod staff;
 mod unwrapped;
 
@@ -22,6 +23,8 @@ use crate::keys::{CustomerKey, Generation, MerchantKeys, WrappedCustomerKey};
 use crate::profile::{Field, Profile};
 use crate::records::{EntryV1, ProfileV1, RecordV1, SCHEMA, Unreadable};
 
+use crate::seal::entries::entry_place;
+pub use crate::seal::entries::{OpenedEntry, open_entry};
 pub(crate) use crate::seal::staff::{open_access, open_operator, seal_access, seal_operator};
 pub use crate::seal::unwrapped::Unwrapped;
 use crate::seal::unwrapped::key_of;
@@ -135,16 +138,6 @@ fn place(row: &SealedCustomer) -> Vec<u8> {
         .finish()
 }
 
-fn entry_place(header: &EntryHeader, schema: u16, generation: Generation) -> Vec<u8> {
-    Framed::new("patron history sealed 1")
-        .unsigned(header.merchant.get().into())
-        .number(header.number.get())
-        .unsigned(header.version)
-        .unsigned(schema.into())
-        .unsigned(generation.into())
-        .finish()
-}
-
 /// A customer that was opened, with its row at hand to seal what becomes of it.
 pub(crate) struct Opened {
     pub(crate) customer: Box<Customer>,
@@ -185,53 +178,6 @@ pub(crate) fn open(keys: &MerchantKeys, row: &SealedCustomer) -> Result<Box<Cust
         created_by: created_by.map(KeyNumber::new),
         profile: profile.into_profile()?,
         history_head: row.history_head,
-    }))
-}
-
-/// The old and new values of a history entry, opened.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct OpenedEntry {
-    /// The changed fields' old values; all others unset.
-    pub before: Profile,
-    /// The changed fields' new values; all others unset.
-    pub after: Profile,
-    /// Which key, customer or operator it was, by number.
-    pub actor_number: i64,
-    /// The client's address.
-    pub address: Option<String>,
-    /// The request's id.
-    pub request_id: String,
-    /// Why, where a reason was given.
-    pub reason: Option<String>,
-}
-
-/// Opens an entry of this customer's history. `None` when its sealed part was erased.
-///
-/// # Errors
-/// `DoesNotOpen` when the entry was changed or moved.
-pub fn open_entry(
-    keys: &MerchantKeys,
-    customer_key: &WrappedCustomerKey,
-    entry: &SealedEntry,
-) -> Result<Option<OpenedEntry>, SealError> {
-    let Some(sealed) = &entry.sealed else {
-        return Ok(None);
-    };
-    if entry.key_generation != customer_key.generation {
-        return Err(SealError::DoesNotOpen);
-    }
-    let key = keys.unwrap_customer_key(entry.header.number, customer_key)?;
-    let place = entry_place(&entry.header, entry.schema, entry.key_generation);
-    let plain = key.cipher.open(&place, sealed)?;
-    let entry: EntryV1 = decoded(entry.schema, &plain)?;
-    let EntryV1 { before, after, actor_number, address, request_id, reason } = entry;
-    Ok(Some(OpenedEntry {
-        before: before.into_profile()?,
-        after: after.into_profile()?,
-        actor_number,
-        address,
-        request_id,
-        reason,
     }))
 }
 
