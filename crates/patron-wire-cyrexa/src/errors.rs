@@ -91,11 +91,15 @@ impl From<Error> for Failure {
                 None => in_order(fields.iter().filter_map(|field| FieldName::of(*field))),
             }),
             Kind::Unauthenticated => Refusal::Unauthenticated,
+            Kind::Expired => Refusal::Expired,
             Kind::Denied => Refusal::Forbidden,
             Kind::AddressRefused => Refusal::BadOrigin,
             Kind::NotFound => Refusal::CustomerNotFound,
             Kind::AlreadyExists => Refusal::AlreadyExists,
             Kind::Stale => Refusal::PreconditionFailed,
+            Kind::RateLimited { retry_after_s } => {
+                Refusal::TooManyRequests { retry_after_s: *retry_after_s }
+            }
             Kind::Unavailable { retry_after_s } => {
                 Refusal::Unavailable { retry_after_s: *retry_after_s }
             }

@@ -12,6 +12,7 @@ mod correspondence;
 mod customers;
 pub mod errors;
 pub mod fields;
+mod login;
 pub mod route;
 mod rules;
 
