@@ -40,7 +40,9 @@ pub(crate) const TAX_IDS_MAX: usize = 10;
 pub(crate) const TAX_TYPE_LENGTH_MAX: usize = 50;
 /// Characters in a tax identification.
 pub(crate) const TAX_VALUE_LENGTH_MAX: usize = 100;
-/// Customers on a page, at most and when nothing is said.
+/// The furthest page: further back, a list is too far to count through.
+pub(crate) const PAGE_NUMBER_MAX: u32 = 100;
+/// Customers on a page, at most.
 pub(crate) const PAGE_SIZE_MAX: u32 = 100;
 /// Customers on a page when nothing is said.
 pub(crate) const PAGE_SIZE_DEFAULT: u32 = 20;
