@@ -1,6 +1,6 @@
 //! What the wires' OpenAPI documents share: closed objects, exact words, headers that are always there.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use utoipa::openapi::extensions::Extensions;
 use utoipa::openapi::header::{Header, HeaderBuilder};
 use utoipa::openapi::schema::{
@@ -8,6 +8,30 @@ use utoipa::openapi::schema::{
     SchemaType, Type,
 };
 use utoipa::openapi::{RefOr, Required};
+
+/// Where a document keeps the types of problems that have a page.
+pub const PROBLEM_TYPES: &str = "x-problem-types";
+
+/// A type of problem (RFC 9457): what there is to know about it beside one answer.
+#[derive(Debug, Clone, Copy)]
+pub struct ProblemType {
+    /// The last part of its address, below `/docs/errors/`.
+    pub name: &'static str,
+    /// What is wrong, in a few words.
+    pub title: &'static str,
+    /// The status of answers that have it.
+    pub status: u16,
+    /// When it is answered, and what to do about it.
+    pub about: &'static str,
+}
+
+/// The types of problems of a wire, as they stand in its document.
+pub fn problem_types(types: impl IntoIterator<Item = ProblemType>) -> Extensions {
+    let types = types.into_iter().map(|ProblemType { name, title, status, about }| {
+        json!({"name": name, "title": title, "status": status, "about": about})
+    });
+    Extensions::from_iter([(PROBLEM_TYPES, types.collect::<Value>())])
+}
 
 /// A text of this pattern, which is anchored at both ends.
 pub fn text(pattern: &str) -> ObjectBuilder {
@@ -88,8 +112,6 @@ pub fn header(required: Required, value: impl Into<RefOr<Schema>>, about: &str) 
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
 
     #[test]
