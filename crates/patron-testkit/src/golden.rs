@@ -1,6 +1,6 @@
 //! Golden files: a request and its answer as text, run against the program as a user starts it.
 //!
-//! The format is described in the README beside the files.
+//! The format is described in this crate's GOLDENS.md.
 
 #![expect(
     clippy::unwrap_used,
