@@ -252,7 +252,7 @@ mod tests {
         }));
         let flags = flags(&location, Path::new(DATA_DEFAULT));
         assert_eq!(
-            greeting(&SandboxKey::Known, "http://x", &flags, std::iter::empty()),
+            greeting(&SandboxKey::Known, "http://x", &flags, |_, _| Vec::new()),
             "For a new key: patron key create testaccount --mode sandbox, with the same \
              --database-url or PATRON_DATABASE_URL\n"
         );
@@ -262,7 +262,7 @@ mod tests {
     fn later_starts_tell_how_to_make_a_key() {
         let say = |data: &str| {
             let flags = data_flag(Path::new(data));
-            greeting(&SandboxKey::Known, "http://x", &flags, std::iter::empty())
+            greeting(&SandboxKey::Known, "http://x", &flags, |_, _| Vec::new())
         };
         assert_eq!(say(DATA_DEFAULT), "For a new key: patron key create testaccount\n");
         assert!(say("/tmp/x y").ends_with("testaccount --data '/tmp/x y'\n"));
