@@ -55,7 +55,8 @@ fn is_same(value: &Json, found: &Value) -> bool {
             serde_json::from_str(one).is_ok_and(|one: serde_json::Number| one == *other)
         }
         (Json::List(all), Value::Array(found)) => {
-            all.len() == found.len() && all.iter().zip(found).all(|(one, other)| is_same(one, other))
+            all.len() == found.len()
+                && all.iter().zip(found).all(|(one, other)| is_same(one, other))
         }
         (Json::Object(members), Value::Object(found)) => found.iter().all(|(key, other)| {
             let last = members.iter().rev().find(|(name, _)| name == key);
