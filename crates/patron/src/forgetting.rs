@@ -195,10 +195,26 @@ impl Console<'_> {
         merchant: &MerchantId,
         customer: &str,
     ) -> Result<Erased, Error> {
+        let desk = self.desk(merchant).await?;
+        Ok(desk.receipt_of(&desk.erase(Locator::of_text(customer)).await?))
+    }
+
+    /// What has become of the erasure of a merchant's customer with this number.
+    ///
+    /// # Errors
+    /// `NotFound` when there is no such merchant, or no such customer was erased.
+    pub async fn find_erasure(
+        &self,
+        merchant: &MerchantId,
+        customer: CustomerNumber,
+    ) -> Result<Erased, Error> {
+        let desk = self.desk(merchant).await?;
+        Ok(desk.receipt_of(&desk.find_erased(Some(customer)).await?))
+    }
+
+    async fn desk(&self, merchant: &MerchantId) -> Result<Desk<'_>, Error> {
         let merchant = self.find_merchant(merchant).await?.number;
         let desk = self.patron().desk_of(ActorKind::Console, merchant, self.now()).await?;
-        let desk = desk.ok_or_else(|| Error::new(Kind::NotFound, "there is no such merchant"))?;
-        let locator = Locator::of_text(customer);
-        Ok(desk.receipt_of(&desk.erase(locator).await?))
+        desk.ok_or_else(|| Error::new(Kind::NotFound, "there is no such merchant"))
     }
 }
