@@ -20,6 +20,7 @@ fn whole_of(made: &[&Made]) -> WholeCustomer {
     let parts = || made.iter().map(|made| made.change.parts());
     WholeCustomer {
         customer: made.last().map(|made| made.sealed().clone()),
+        erased: None,
         entries: parts().map(|parts| parts.entry.clone()).collect(),
         events: parts().map(|parts| parts.event.clone()).collect(),
     }
