@@ -13,7 +13,9 @@ pub(crate) fn wires(patron: &Arc<Patron>) -> Wires {
     let cyrexa: Arc<dyn Wire> = Arc::new(patron_wire_cyrexa::Cyrexa::new(Arc::clone(patron)));
     // Juspay's client libraries may ask for any path, so its wire owns every path and stands last.
     let juspay: Arc<dyn Wire> = Arc::new(patron_wire_juspay::Juspay::new(Arc::clone(patron)));
-    Arc::new([cyrexa, juspay])
+    // The documentation is of all vendors' wires, and its paths are its own.
+    let docs = patron_docs::Docs::new(vec![Arc::clone(&juspay), Arc::clone(&cyrexa)]);
+    Arc::new([cyrexa, Arc::new(docs), juspay])
 }
 
 /// Requests to try the wires with, as curl takes them.
