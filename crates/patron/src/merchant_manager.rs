@@ -3,26 +3,51 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::api_key::{ApiKey, ApiKeyText};
+use crate::access::Grants;
+use crate::api_key::{ApiKey, ApiKeyText, Scope, Scopes};
 use crate::error::{Error, Kind};
 use crate::ids::{KeyNumber, OperatorNumber};
 use crate::management::{Console, MerchantEdit, NewKey};
 use crate::merchant::{AllowList, Merchant};
-use crate::operator::Operator;
+use crate::operator::{Operator, Role};
 use crate::operators::{NewOperator, OperatorEdit};
 use crate::patron::MerchantContext;
 use crate::recent_addresses::DryRun;
 use crate::store::ListedKey;
 
 /// The right to manage one merchant.
+///
+/// Whoever has it hands out no right that it does not have itself, since it could take that for itself then:
+/// neither by a key, nor by an operator, whose password it would know.
 pub struct MerchantManager<'a> {
     console: Console<'a>,
     context: Arc<MerchantContext>,
+    grants: Grants,
 }
 
 impl<'a> MerchantManager<'a> {
-    pub(crate) const fn new(console: Console<'a>, context: Arc<MerchantContext>) -> Self {
-        Self { console, context }
+    pub(crate) const fn new(
+        console: Console<'a>,
+        context: Arc<MerchantContext>,
+        grants: Grants,
+    ) -> Self {
+        Self { console, context, grants }
+    }
+
+    fn check_has(&self, is_given: impl Fn(Scope) -> bool) -> Result<(), Error> {
+        let has = |scope| self.grants.include(scope);
+        if Scope::ALL.into_iter().all(|scope| has(scope) || !is_given(scope)) {
+            return Ok(());
+        }
+        Err(Error::new(Kind::Denied, "nobody may give away a right that it does not have"))
+    }
+
+    fn check_scopes(&self, scopes: &Scopes) -> Result<(), Error> {
+        self.check_has(|scope| scopes.include(scope))
+    }
+
+    fn check_role(&self, role: Role) -> Result<(), Error> {
+        self.check_has(|scope| role.includes(scope))
     }
 
     fn merchant(&self) -> &Merchant {
@@ -51,8 +76,9 @@ impl<'a> MerchantManager<'a> {
     /// Creates an API key.
     ///
     /// # Errors
-    /// `Invalid` when the label is not fit.
+    /// `Invalid` when the label is not fit; `Denied` for a scope that the caller does not have.
     pub async fn create_key(&self, new: NewKey) -> Result<(ApiKey, ApiKeyText), Error> {
+        self.check_scopes(&new.scopes)?;
         self.console.create_key(&self.merchant().id, new, None).await
     }
 
@@ -75,20 +101,27 @@ impl<'a> MerchantManager<'a> {
     /// Puts a new key in the place of an old one; see [`Console::roll_key`].
     ///
     /// # Errors
-    /// `NotFound` when the merchant has no such key in force, or it was rolled before.
+    /// `NotFound` when the merchant has no such key in force, or it was rolled before; `Denied` when the key has
+    /// a scope that the caller does not have.
     pub async fn roll_key(
         &self,
         old: KeyNumber,
         grace: Duration,
     ) -> Result<(ApiKey, ApiKeyText), Error> {
+        let keys = self.list_keys().await?;
+        if let Some(listed) = keys.iter().find(|listed| listed.key.number == old) {
+            self.check_scopes(&listed.key.scopes)?;
+        }
         self.console.roll_key(&self.merchant().id, old, grace).await
     }
 
     /// Creates an operator of the merchant.
     ///
     /// # Errors
-    /// `AlreadyExists` when somebody has its address, `Invalid` when a value is not fit.
+    /// `AlreadyExists` when somebody has its address, `Invalid` when a value is not fit, `Denied` for a role that
+    /// may do more than the caller.
     pub async fn create_operator(&self, new: NewOperator) -> Result<Operator, Error> {
+        self.check_role(new.role)?;
         self.console.create_operator(Some(&self.merchant().id), new).await
     }
 
@@ -104,12 +137,13 @@ impl<'a> MerchantManager<'a> {
     ///
     /// # Errors
     /// `NotFound` when the merchant has no such operator; `Invalid` when a value is not fit; `Stale` when
-    /// somebody else changed it at the same moment.
+    /// somebody else changed it at the same moment; `Denied` when it may do more than the caller, or is to.
     pub async fn set_operator(
         &self,
         operator: OperatorNumber,
         edit: OperatorEdit,
     ) -> Result<Operator, Error> {
-        self.console.set_operator(Some(&self.merchant().id), operator, edit).await
+        let may_change = |role: Role| self.check_role(role);
+        self.console.set_operator_if(Some(&self.merchant().id), operator, edit, may_change).await
     }
 }
