@@ -12,7 +12,8 @@ use crate::fields::FieldName;
 /// The media types of the vendor's generated clients: `application/json-patch+json` is what its page
 /// says, over a plain object; the others are what the framework behind it takes as well. Nothing at all
 /// is what hand-written clients send.
-const MEDIA_TYPES: [&str; 4] = ["application/json-patch+json", "application/json", "text/json", ""];
+pub(crate) const MEDIA_TYPES: [&str; 3] =
+    ["application/json-patch+json", "application/json", "text/json"];
 
 /// What a request says, about the fields that there are; other keys are passed over.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -69,7 +70,7 @@ impl Said {
         Ok(said)
     }
 
-    /// Reads the query. An empty value is not said.
+    /// Reads the query.
     ///
     /// # Errors
     /// When it is malformed.
@@ -128,7 +129,7 @@ impl Presence {
 
 fn refuse_other_media(headers: &HeaderMap) -> Result<(), Refusal> {
     let media_type = media_type(headers);
-    let is_json = MEDIA_TYPES.contains(&media_type.as_str());
+    let is_json = media_type.is_empty() || MEDIA_TYPES.contains(&media_type.as_str());
     if is_json && !is_compressed(headers) { Ok(()) } else { Err(Refusal::UnsupportedMediaType) }
 }
 

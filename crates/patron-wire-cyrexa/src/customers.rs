@@ -18,7 +18,7 @@ use crate::errors::{Failure, Refusal};
 use crate::fields::FieldName;
 use crate::login;
 use crate::route::{Endpoint, Route};
-use crate::rules::limits::{PAGE_NUMBER_MAX, PAGE_OFFSET_MAX, PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX};
+use crate::rules::limits::{PAGE_NUMBER_MAX, PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX};
 use crate::rules::{Rules, Wanted, bounded, check_own_edit};
 
 /// Answers a request. The order of checks is the contract's: route, method, authentication,
@@ -86,21 +86,16 @@ async fn list_customers(patron: &Patron, request: &Request) -> Result<Reply, Fai
     let said = Said::from_query(request)?;
     let page = bounded(&said, FieldName::PageNumber, 1, 1..=PAGE_NUMBER_MAX);
     let size = bounded(&said, FieldName::PageSize, PAGE_SIZE_DEFAULT, 1..=PAGE_SIZE_MAX);
-    // How far a page may begin depends on both; where the size is wrong, that is enough to say.
-    let page = page.and_then(|page| {
-        let offset = page.saturating_sub(1).saturating_mul(size.unwrap_or(1));
-        if offset > PAGE_OFFSET_MAX { Err(FieldName::PageNumber) } else { Ok([page, offset]) }
-    });
     let email = looked_for(&said, FieldName::Email);
     let reference = looked_for(&said, FieldName::MemberId);
-    let wrong = [email.as_ref().err(), reference.as_ref().err(), page.as_ref().err()];
-    let wrong: Vec<FieldName> =
-        wrong.into_iter().chain([size.as_ref().err()]).flatten().copied().collect();
-    let (Ok([page, offset]), Ok(size), Ok(email), Ok(exact_reference)) =
-        (page, size, email, reference)
-    else {
-        return Err(Refusal::Wrong(wrong).into());
+    let (page, size, email, exact_reference) = match (page, size, email, reference) {
+        (Ok(page), Ok(size), Ok(email), Ok(reference)) => (page, size, email, reference),
+        (page, size, email, reference) => {
+            let wrong = [email.err(), reference.err(), page.err(), size.err()];
+            return Err(Refusal::Wrong(wrong.into_iter().flatten().collect()).into());
+        }
     };
+    let offset = page.saturating_sub(1).saturating_mul(size);
     let query = SearchQuery { email, exact_reference, ..SearchQuery::default() };
     let found = reader.search(&query, PageFrom::Offset(offset), size).await?;
     Ok(Reply::page(&found.customers, admitted.merchant(), [page, size], found.total.count))

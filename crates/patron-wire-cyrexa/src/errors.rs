@@ -275,6 +275,34 @@ impl Refusal {
         }
     }
 
+    /// One of each row of the table, in its order.
+    pub fn samples() -> Vec<Self> {
+        vec![
+            Self::Missing(vec![FieldName::Name, FieldName::Email]),
+            Self::Wrong(vec![FieldName::Phone, FieldName::MemberId]),
+            Self::Malformed,
+            Self::PatchDocument,
+            Self::OtherId,
+            Self::Unauthenticated,
+            Self::Expired,
+            Self::Forbidden,
+            Self::BadOrigin,
+            Self::CustomerNotFound,
+            Self::AlreadyExists,
+            Self::PreconditionFailed,
+            Self::TooManyRequests { retry_after_s: 7 },
+            Self::IdempotencyConflict,
+            Self::IdempotencyMismatch,
+            Self::EndpointNotFound,
+            Self::MethodNotAllowed { allow: "POST" },
+            Self::RequestTimeout,
+            Self::PayloadTooLarge,
+            Self::UnsupportedMediaType,
+            Self::Internal,
+            Self::Unavailable { retry_after_s: 1 },
+        ]
+    }
+
     /// The status code.
     pub const fn http_status(&self) -> u16 {
         self.words().http_status
@@ -332,31 +360,7 @@ mod tests {
 
     #[test]
     fn the_whole_table() {
-        let table = [
-            Refusal::Missing(vec![FieldName::Name, FieldName::Email]),
-            Refusal::Wrong(vec![FieldName::Phone, FieldName::MemberId]),
-            Refusal::Malformed,
-            Refusal::PatchDocument,
-            Refusal::OtherId,
-            Refusal::Unauthenticated,
-            Refusal::Expired,
-            Refusal::Forbidden,
-            Refusal::BadOrigin,
-            Refusal::CustomerNotFound,
-            Refusal::AlreadyExists,
-            Refusal::PreconditionFailed,
-            Refusal::TooManyRequests { retry_after_s: 7 },
-            Refusal::IdempotencyConflict,
-            Refusal::IdempotencyMismatch,
-            Refusal::EndpointNotFound,
-            Refusal::MethodNotAllowed { allow: "POST" },
-            Refusal::RequestTimeout,
-            Refusal::PayloadTooLarge,
-            Refusal::UnsupportedMediaType,
-            Refusal::Internal,
-            Refusal::Unavailable { retry_after_s: 1 },
-        ];
-        let lines: Vec<String> = table
+        let lines: Vec<String> = Refusal::samples()
             .iter()
             .map(|refusal| {
                 let header = refusal.header().map_or(String::new(), |(name, value)| {

@@ -13,6 +13,7 @@ mod customers;
 pub mod errors;
 pub mod fields;
 mod login;
+mod openapi;
 pub mod route;
 mod rules;
 
@@ -21,6 +22,8 @@ use std::sync::Arc;
 use http::Method;
 use patron::Patron;
 use patron_wire::{Answer, AnswerFuture, Context, Request, Setting, Wire};
+
+pub use crate::openapi::openapi;
 
 use crate::answers::{Reply, Sender};
 use crate::errors::{Failure, Refusal};

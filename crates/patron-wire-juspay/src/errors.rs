@@ -81,6 +81,7 @@ impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         let refusal = match error.kind() {
             Kind::Invalid(fields) => Refusal::wrong_in_core(fields),
+            // The vendor has one answer to what is not in force, whatever it was before.
             Kind::Unauthenticated | Kind::Expired => Refusal::Unauthenticated,
             Kind::Denied => Refusal::Forbidden,
             Kind::AddressRefused => Refusal::BadOrigin,

@@ -4,26 +4,27 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::access::Grants;
-use crate::api_key::{ApiKey, ApiKeyText, Scope, Scopes};
+use crate::api_key::{ApiKey, ApiKeyText};
 use crate::error::{Error, Kind};
 use crate::ids::{KeyNumber, OperatorNumber};
 use crate::management::{Console, MerchantEdit, NewKey};
 use crate::merchant::{AllowList, Merchant};
-use crate::operator::{Operator, Role};
+use crate::operator::Operator;
 use crate::operators::{NewOperator, OperatorEdit};
 use crate::patron::MerchantContext;
 use crate::recent_addresses::DryRun;
 use crate::store::ListedKey;
 
 /// The right to manage one merchant.
-///
-/// Whoever has it hands out no right that it does not have itself, since it could take that for itself then:
-/// neither by a key, nor by an operator, whose password it would know.
 pub struct MerchantManager<'a> {
     console: Console<'a>,
     context: Arc<MerchantContext>,
+    /// What the manager may do itself: it hands out nothing else.
     grants: Grants,
 }
+
+/// Nobody makes a key, or an operator, that may do more than whoever makes it.
+const BEYOND: Error = Error::new(Kind::Denied, "this would give more than the caller has itself");
 
 impl<'a> MerchantManager<'a> {
     pub(crate) const fn new(
@@ -34,20 +35,8 @@ impl<'a> MerchantManager<'a> {
         Self { console, context, grants }
     }
 
-    fn check_has(&self, is_given: impl Fn(Scope) -> bool) -> Result<(), Error> {
-        let has = |scope| self.grants.include(scope);
-        if Scope::ALL.into_iter().all(|scope| has(scope) || !is_given(scope)) {
-            return Ok(());
-        }
-        Err(Error::new(Kind::Denied, "nobody may give away a right that it does not have"))
-    }
-
-    fn check_scopes(&self, scopes: &Scopes) -> Result<(), Error> {
-        self.check_has(|scope| scopes.include(scope))
-    }
-
-    fn check_role(&self, role: Role) -> Result<(), Error> {
-        self.check_has(|scope| role.includes(scope))
+    fn check_beyond(&self, given: Grants) -> Result<(), Error> {
+        if self.grants.cover(given) { Ok(()) } else { Err(BEYOND) }
     }
 
     fn merchant(&self) -> &Merchant {
@@ -76,9 +65,9 @@ impl<'a> MerchantManager<'a> {
     /// Creates an API key.
     ///
     /// # Errors
-    /// `Invalid` when the label is not fit; `Denied` for a scope that the caller does not have.
+    /// `Invalid` when the label is not fit; `Denied` for scopes that the caller does not have.
     pub async fn create_key(&self, new: NewKey) -> Result<(ApiKey, ApiKeyText), Error> {
-        self.check_scopes(&new.scopes)?;
+        self.check_beyond(Grants::Scopes(new.scopes))?;
         self.console.create_key(&self.merchant().id, new, None).await
     }
 
@@ -102,7 +91,7 @@ impl<'a> MerchantManager<'a> {
     ///
     /// # Errors
     /// `NotFound` when the merchant has no such key in force, or it was rolled before; `Denied` when the key has
-    /// a scope that the caller does not have.
+    /// scopes that the caller does not have.
     pub async fn roll_key(
         &self,
         old: KeyNumber,
@@ -110,7 +99,7 @@ impl<'a> MerchantManager<'a> {
     ) -> Result<(ApiKey, ApiKeyText), Error> {
         let keys = self.list_keys().await?;
         if let Some(listed) = keys.iter().find(|listed| listed.key.number == old) {
-            self.check_scopes(&listed.key.scopes)?;
+            self.check_beyond(Grants::Scopes(listed.key.scopes))?;
         }
         self.console.roll_key(&self.merchant().id, old, grace).await
     }
@@ -121,7 +110,7 @@ impl<'a> MerchantManager<'a> {
     /// `AlreadyExists` when somebody has its address, `Invalid` when a value is not fit, `Denied` for a role that
     /// may do more than the caller.
     pub async fn create_operator(&self, new: NewOperator) -> Result<Operator, Error> {
-        self.check_role(new.role)?;
+        self.check_beyond(Grants::Role(new.role))?;
         self.console.create_operator(Some(&self.merchant().id), new).await
     }
 
@@ -137,13 +126,18 @@ impl<'a> MerchantManager<'a> {
     ///
     /// # Errors
     /// `NotFound` when the merchant has no such operator; `Invalid` when a value is not fit; `Stale` when
-    /// somebody else changed it at the same moment; `Denied` when it may do more than the caller, or is to.
+    /// somebody else changed it at the same moment; `Denied` when it has, or would have, a role that may do more
+    /// than the caller, since whoever sets a password can sign in with it.
     pub async fn set_operator(
         &self,
         operator: OperatorNumber,
         edit: OperatorEdit,
     ) -> Result<Operator, Error> {
-        let may_change = |role: Role| self.check_role(role);
-        self.console.set_operator_if(Some(&self.merchant().id), operator, edit, may_change).await
+        let all = self.list_operators().await?;
+        let before = all.iter().find(|one| one.number == operator).map(|one| one.role);
+        for role in before.into_iter().chain(edit.role) {
+            self.check_beyond(Grants::Role(role))?;
+        }
+        self.console.set_operator(Some(&self.merchant().id), operator, edit).await
     }
 }

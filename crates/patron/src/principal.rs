@@ -95,7 +95,7 @@ impl<'a> Principal<'a> {
         let admitted = Admitted {
             patron,
             context,
-            grants: grants.clone(),
+            grants: *grants,
             kind: *kind,
             address: *address,
             now: *now,
@@ -174,7 +174,7 @@ impl<'a> Within<'a> {
     pub fn manager(&self) -> Result<MerchantManager<'a>, Error> {
         self.admitted.check(Scope::Admin)?;
         let Admitted { patron, context, grants, kind: _, address: _, now } = &self.admitted;
-        Ok(MerchantManager::new(patron.console(*now), Arc::clone(context), grants.clone()))
+        Ok(MerchantManager::new(patron.console(*now), Arc::clone(context), *grants))
     }
 }
 

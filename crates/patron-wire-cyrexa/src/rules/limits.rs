@@ -40,10 +40,8 @@ pub(crate) const TAX_IDS_MAX: usize = 10;
 pub(crate) const TAX_TYPE_LENGTH_MAX: usize = 50;
 /// Characters in a tax identification.
 pub(crate) const TAX_VALUE_LENGTH_MAX: usize = 100;
-/// Customers that may stand before a page: further back, a list is too far to count through.
-pub(crate) const PAGE_OFFSET_MAX: u32 = 10_000;
-/// The furthest page, when there is one customer on each.
-pub(crate) const PAGE_NUMBER_MAX: u32 = PAGE_OFFSET_MAX + 1;
+/// The furthest page: further back, a list is too far to count through.
+pub(crate) const PAGE_NUMBER_MAX: u32 = 100;
 /// Customers on a page, at most.
 pub(crate) const PAGE_SIZE_MAX: u32 = 100;
 /// Customers on a page when nothing is said.
