@@ -1,5 +1,6 @@
 //! What a request says: a JSON object, a form or a query, each key of which must be known and stand there once.
 
+use patron::edit::Edit;
 use patron_wire::Request;
 use patron_wire::body::BodyError;
 use patron_wire::json::{Json, members};
@@ -219,16 +220,23 @@ impl Fields {
         }
     }
 
-    /// A field that has to be there and may be `null`.
-    pub(crate) fn required_or_null<T>(
+    /// A field that stays as it is where it is left out, and that `null` unsets.
+    pub(crate) fn edit<T>(
         &mut self,
         key: &str,
         read: impl FnOnce(Json) -> Result<T, Expected>,
-    ) -> Option<Option<T>> {
-        self.required(key, |value| match value {
-            Json::Null => Ok(None),
-            value => read(value).map(Some),
-        })
+    ) -> Edit<T> {
+        match self.take(key) {
+            None => Edit::Keep,
+            Some(Json::Null) => Edit::Clear,
+            Some(value) => match read(value) {
+                Ok(value) => Edit::Set(value),
+                Err(detail) => {
+                    self.refuse(key, detail);
+                    Edit::Keep
+                }
+            },
+        }
     }
 
     /// An object within, that may be left out.

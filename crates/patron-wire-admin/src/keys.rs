@@ -88,7 +88,7 @@ impl<'a> KeyBody<'a> {
         Self {
             number: number.get(),
             label,
-            scopes: names(scopes),
+            scopes: scopes.iter().map(Scope::name).collect(),
             created_at: times::text(*created),
             expires_at: expires.map(times::text),
             grace_ends_at: grace_ends.map(times::text),
@@ -97,11 +97,6 @@ impl<'a> KeyBody<'a> {
             last_used_at: last_used.map(times::text),
         }
     }
-}
-
-fn names(scopes: &Scopes) -> Vec<&'static str> {
-    let given = Scope::ALL.into_iter().filter(|scope| scopes.include(*scope));
-    given.map(Scope::name).collect()
 }
 
 /// A new API key.
@@ -125,9 +120,11 @@ impl Said for NewKeyBody {
         let scopes = fields.list("scopes", Scope::ALL.len(), values::scope);
         let expires_at = fields.nullable("expiresAt", values::moment);
         let scopes = scopes.and_then(|scopes| {
-            let names: Vec<_> = scopes.into_iter().map(Scope::name).collect();
-            let read = names.join(",").parse();
-            read.map_err(|_| fields.refuse("scopes", "It has at least one scope.")).ok()
+            let some = Scopes::of(scopes);
+            if some.is_none() {
+                fields.refuse("scopes", "It has at least one scope.");
+            }
+            some
         });
         Some(Self { label: label?, scopes: scopes?, expires_at })
     }

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use patron::edit::Edit;
 use patron::ids::MerchantId;
-use patron::management::MerchantEdit;
+use patron::management::{MerchantEdit, RetentionEdit};
 use patron::merchant::{CountryCode, Days, Merchant, Retention, Settings, Standing};
 use patron_wire::Setting;
 use patron_wire::json::Json;
@@ -54,10 +55,10 @@ pub(crate) struct MerchantBody<'a> {
 #[schema(as = Retention, rename_all = "camelCase")]
 pub(crate) struct RetentionBody {
     /// So many days after they were deleted.
-    #[schema(minimum = 1, maximum = 36_500, value_type = Option<u16>)]
+    #[schema(minimum = 1, maximum = 36_500)]
     erase_deleted_after_days: Option<u16>,
     /// So many days after something last changed about them.
-    #[schema(minimum = 1, maximum = 36_500, value_type = Option<u16>)]
+    #[schema(minimum = 1, maximum = 36_500)]
     erase_inactive_after_days: Option<u16>,
 }
 
@@ -109,8 +110,8 @@ pub(crate) struct NewMerchantBody {
     #[schema(value_type = String, required = false, pattern = "^[0-9]{1,4}$")]
     country_code: Option<CountryCode>,
     /// When its customers are erased by themselves.
-    #[schema(value_type = RetentionBody, required = false)]
-    retention: Option<Retention>,
+    #[schema(value_type = RetentionEditBody, required = false)]
+    retention: RetentionEdit,
     /// The wires' settings.
     #[schema(value_type = crate::schemas::WiresSettings, required = false)]
     settings: WiresSettings,
@@ -124,7 +125,7 @@ impl Said for NewMerchantBody {
         let id = fields.required("id", values::merchant_id);
         let name = fields.optional("name", values::label);
         let country_code = fields.optional("countryCode", values::country_code);
-        let retention = fields.object("retention", retention);
+        let retention = fields.object("retention", retention).unwrap_or_default();
         let settings = fields.object("settings", wires_settings).unwrap_or_default();
         Some(Self { id: id?, name, country_code, retention, settings })
     }
@@ -140,9 +141,9 @@ pub(crate) struct MerchantEditBody {
     /// Country code of a mobile number that comes without one.
     #[schema(value_type = String, required = false, pattern = "^[0-9]{1,4}$")]
     country_code: Option<CountryCode>,
-    /// When its customers are erased by themselves, as a whole.
-    #[schema(value_type = RetentionBody, required = false)]
-    retention: Option<Retention>,
+    /// When its customers are erased by themselves.
+    #[schema(value_type = RetentionEditBody, required = false)]
+    retention: RetentionEdit,
     /// The wires' settings that change; `null` unsets one.
     #[schema(value_type = crate::schemas::WiresSettings, required = false)]
     settings: WiresSettings,
@@ -156,7 +157,7 @@ impl Said for MerchantEditBody {
         Some(Self {
             name: fields.optional("name", values::label),
             country_code: fields.optional("countryCode", values::country_code),
-            retention: fields.object("retention", retention),
+            retention: fields.object("retention", retention).unwrap_or_default(),
             settings: fields.object("settings", wires_settings).unwrap_or_default(),
             standing: fields.optional("standing", values::standing),
         })
@@ -185,10 +186,28 @@ fn checked_setting(offered: &[Setting], name: &str, value: Option<&str>) -> Resu
     Err("It does not take this value.")
 }
 
-fn retention(fields: &mut Fields) -> Option<Retention> {
-    let after_deletion = fields.required_or_null("eraseDeletedAfterDays", values::days);
-    let after_last_change = fields.required_or_null("eraseInactiveAfterDays", values::days);
-    Some(Retention { after_deletion: after_deletion?, after_last_change: after_last_change? })
+/// What changes about when customers are erased by themselves: `null` is never, what is left out stays as it is.
+#[derive(ToSchema)]
+#[schema(as = RetentionEdit, rename_all = "camelCase")]
+pub(crate) struct RetentionEditBody {
+    /// So many days after they were deleted.
+    #[schema(minimum = 1, maximum = 36_500, value_type = Option<u16>)]
+    erase_deleted_after_days: Edit<Days>,
+    /// So many days after something last changed about them.
+    #[schema(minimum = 1, maximum = 36_500, value_type = Option<u16>)]
+    erase_inactive_after_days: Edit<Days>,
+}
+
+fn retention(fields: &mut Fields) -> Option<RetentionEdit> {
+    let body = RetentionEditBody {
+        erase_deleted_after_days: fields.edit("eraseDeletedAfterDays", values::days),
+        erase_inactive_after_days: fields.edit("eraseInactiveAfterDays", values::days),
+    };
+    let RetentionEditBody { erase_deleted_after_days, erase_inactive_after_days } = body;
+    Some(RetentionEdit {
+        after_deletion: erase_deleted_after_days,
+        after_last_change: erase_inactive_after_days,
+    })
 }
 
 fn wires_settings(fields: &mut Fields) -> Option<WiresSettings> {

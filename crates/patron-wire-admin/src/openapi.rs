@@ -98,7 +98,7 @@ fn content(schema: &str) -> utoipa::openapi::Content {
 
 fn header(about: &str, kind: Type) -> utoipa::openapi::Header {
     let schema = ObjectBuilder::new().schema_type(kind);
-    HeaderBuilder::new().schema(schema).description(Some(about)).build()
+    HeaderBuilder::new().schema(Some(schema)).description(Some(about)).build()
 }
 
 fn response(about: impl Into<String>) -> ResponseBuilder {
@@ -205,7 +205,9 @@ mod tests {
     fn bodies_are_closed_and_answers_are_whole() {
         let document = document();
         let schema = |name: &str| &document["components"]["schemas"][name];
-        for name in ["Login", "NewKey", "MerchantEdit", "Retention", "AllowList", "TokenQuestion"] {
+        for name in
+            ["Login", "NewKey", "MerchantEdit", "RetentionEdit", "AllowList", "TokenQuestion"]
+        {
             assert_eq!(schema(name)["additionalProperties"], false, "{name}");
         }
         for name in ["Customer", "Profile", "Address", "Problem", "HistoryEntry", "Key"] {

@@ -153,9 +153,8 @@ pub(crate) fn standing(value: Json) -> Result<Standing, Expected> {
 
 /// A scope.
 pub(crate) fn scope(value: Json) -> Result<Scope, Expected> {
-    let text = text(value)?;
-    let found = Scope::ALL.into_iter().find(|scope| scope.name() == text);
-    found.ok_or("It is customers:read, customers:write, customers:erase or admin.")
+    Scope::from_name(&text(value)?)
+        .ok_or("It is customers:read, customers:write, customers:erase or admin.")
 }
 
 /// A role.
