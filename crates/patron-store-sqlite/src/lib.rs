@@ -122,6 +122,7 @@ impl SqliteStore {
         lock::sync_directory(directory).map_err(OpenError::at(directory))?;
         let listeners = Listeners { on_group, on_fatal };
         let views = Arc::new(Views::new(file, recent_bytes_max));
+        views.open_first()?;
         let writer = Writer::start(connection, Arc::clone(&views), listeners);
         Ok(Self { views, writer: writer.map_err(OpenError::Thread)?, _lock: lock })
     }
