@@ -184,7 +184,7 @@ impl SqliteStore {
             let clear = move |connection: &Connection| {
                 tokens::clear_expired(connection, merchant, now, part)
             };
-            let done = match self.writer.write(Moves::Nothing, clear).await {
+            let done = match self.writer.write_unasked(clear).await {
                 Ok(done) => done,
                 // The parts before it are durable, and the next call meets the error again.
                 Err(_) if cleared > 0 => return Ok(cleared),
@@ -344,9 +344,7 @@ impl Store for SqliteStore {
 
     fn record_key_uses(&self, uses: Vec<(KeyNumber, Timestamp)>) -> StoreFuture<'_, ()> {
         Box::pin(
-            self.writer.write(Moves::Nothing, move |connection| {
-                manage::record_key_uses(connection, &uses)
-            }),
+            self.writer.write_unasked(move |connection| manage::record_key_uses(connection, &uses)),
         )
     }
 

@@ -225,6 +225,29 @@ fn a_disk_that_turns_read_only_ends_the_program_which_starts_when_it_is_mended()
     starts_again(&server, &disk, &ledger);
 }
 
+/// What the program writes by itself, such as when a key was last used, is asked for by nobody: that it
+/// cannot be written ends nothing that goes well, and it is written when the disk is mended.
+#[test]
+fn a_use_of_a_key_that_cannot_be_written_ends_nothing() {
+    for fault in ["EROFS", "EIO"] {
+        let (server, disk, mut ledger) = stage(3);
+        let keys = ["key", "list", "testaccount", "--json"];
+        disk.rule(&format!("change {fault} * 0 0"));
+        for _ in 0..3 {
+            assert_eq!(ledger.check(&server, ledger::Disk::Failing), 0, "reading goes on");
+            // It writes down at once what is written down every few seconds.
+            server.manage(&keys).refused();
+            assert!(disk.calls().iter().any(|call| call.ends_with("-wal failed")), "{fault}");
+        }
+        assert_eq!(Call::get("/readyz").send(&server).status, 200);
+        disk.heal();
+        let listed = server.manage(&keys).json();
+        assert!(!listed[0]["last_used"].is_null(), "{fault}: {listed}");
+        ledger.write(&server, "r0", "second").unwrap();
+        starts_again_after_a_kill(server, &disk, &ledger);
+    }
+}
+
 #[test]
 fn reads_go_on_when_nothing_can_be_opened() {
     let (server, disk, ledger) = stage(30);
