@@ -122,6 +122,7 @@ impl SqliteStore {
         lock::sync_directory(directory).map_err(OpenError::at(directory))?;
         let listeners = Listeners { on_group, on_fatal };
         let views = Arc::new(Views::new(file, recent_bytes_max));
+        views.open_first()?;
         let writer = Writer::start(connection, Arc::clone(&views), listeners);
         Ok(Self { views, writer: writer.map_err(OpenError::Thread)?, _lock: lock })
     }
@@ -183,7 +184,7 @@ impl SqliteStore {
             let clear = move |connection: &Connection| {
                 tokens::clear_expired(connection, merchant, now, part)
             };
-            let done = match self.writer.write(Moves::Nothing, clear).await {
+            let done = match self.writer.write_unasked(clear).await {
                 Ok(done) => done,
                 // The parts before it are durable, and the next call meets the error again.
                 Err(_) if cleared > 0 => return Ok(cleared),
@@ -343,9 +344,7 @@ impl Store for SqliteStore {
 
     fn record_key_uses(&self, uses: Vec<(KeyNumber, Timestamp)>) -> StoreFuture<'_, ()> {
         Box::pin(
-            self.writer.write(Moves::Nothing, move |connection| {
-                manage::record_key_uses(connection, &uses)
-            }),
+            self.writer.write_unasked(move |connection| manage::record_key_uses(connection, &uses)),
         )
     }
 
