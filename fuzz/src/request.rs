@@ -13,15 +13,18 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
 use patron::Patron;
 use patron::api_key::ApiKeyText;
 use patron::clock::Timestamp;
+use patron::erasure::ErasurePolicy;
 use patron::ids::{CustomerIds, MerchantId};
 use patron::installation::Mode;
 use patron::keys::RootKey;
 use patron::management::{MerchantEdit, NewKey};
 use patron::patron::Parts;
+use patron::session::SessionPolicy;
 use patron::token::TokenPolicy;
 use patron_store_sqlite::{Options, SqliteStore};
 use patron_testkit::entropy::OsEntropy;
 use patron_testkit::http::{Reply, basic};
+use patron_testkit::parts::{MemoryLedger, PasswordsHere};
 use patron_wire::{Request, Wire};
 use patron_wire_juspay::Juspay;
 use serde_json::Value;
@@ -174,6 +177,10 @@ fn patron(directory: &TempDir) -> Patron {
         entropy: Arc::new(OsEntropy::new()),
         ids: CustomerIds::random(),
         tokens: TokenPolicy { lifetime: Duration::from_secs(900), uses_max: u32::MAX },
+        sessions: SessionPolicy::default(),
+        erasure: ErasurePolicy::default(),
+        ledger: Arc::new(MemoryLedger::default()),
+        passwords: Arc::new(PasswordsHere),
         mode: Mode::Sandbox,
     };
     let patron = waited_for(Patron::open(parts, now)).unwrap();

@@ -163,14 +163,18 @@ fn data_flag(data: &Path) -> String {
 mod tests {
     use std::sync::Arc;
 
+    use patron::erasure::ErasurePolicy;
     use patron::ids::CustomerIds;
     use patron::installation::Mode;
     use patron::keys::RootKey;
     use patron::patron::Parts;
+    use patron::session::SessionPolicy;
     use patron::token::TokenPolicy;
     use tokio::task::JoinSet;
 
     use super::*;
+    use crate::ledger::FileLedger;
+    use crate::passwords::PasswordThreads;
     use crate::stores::{self, Location, Sizes};
     use crate::system::OsEntropy;
 
@@ -184,12 +188,18 @@ mod tests {
             let location = Location::Directory(data.path().to_owned());
             let entropy = Arc::new(OsEntropy::new());
             let opening = stores::open(&location, NOW, Sizes::SMALL, entropy, Arc::new(|_| ()));
+            let file = data.path().join("erasures.log");
+            let ledger = FileLedger::start(file, data.path()).unwrap();
             let parts = Parts {
                 store: opening.await.unwrap().store(),
                 root: RootKey::new([7; 32]).unwrap(),
                 entropy: Arc::new(OsEntropy::new()),
                 ids: CustomerIds::random(),
                 tokens: TokenPolicy::default(),
+                sessions: SessionPolicy::default(),
+                erasure: ErasurePolicy::default(),
+                ledger: Arc::new(ledger),
+                passwords: Arc::new(PasswordThreads::start().unwrap()),
                 mode: Mode::Sandbox,
             };
             let patron = Arc::new(Patron::open(parts, NOW).await.unwrap());
@@ -246,6 +256,7 @@ mod tests {
             statement_time_max: std::time::Duration::ZERO,
             lock_time_max: std::time::Duration::ZERO,
             wait_max: std::time::Duration::ZERO,
+            rewrite_bytes_max: 0,
         }));
         let flags = flags(&location, Path::new(DATA_DEFAULT));
         assert_eq!(

@@ -195,6 +195,19 @@ impl Connection {
         Ok(self.client.batch_execute(sql).await?)
     }
 
+    /// Runs plain SQL that takes as long as it takes; whether there was nothing to warn of. The session is of no use
+    /// to anybody else afterwards.
+    pub(crate) async fn run_for_long(&self, sql: &str) -> Result<bool, Failed> {
+        match self.pooler {
+            Pooler::None => self.run("SET statement_timeout = 0").await?,
+            // Nobody asked for a limit there, outside of transactions.
+            Pooler::Transaction => {}
+        }
+        let before = self.warnings.load(Ordering::Acquire);
+        self.run(sql).await?;
+        Ok(self.warnings.load(Ordering::Acquire) == before)
+    }
+
     /// Whether the session is as it was asked to be. Where it is not, statements that were prepared on it may be
     /// another session's of the same name.
     pub(crate) async fn is_own(&self) -> Result<bool, Failed> {

@@ -23,16 +23,19 @@ struct Migration {
     works_from: i64,
 }
 
-const MIGRATIONS: &[Migration] = &[Migration {
-    name: "initial",
-    sql: include_str!("migrations/0001_initial.sql"),
-    works_from: 1,
-}];
+const MIGRATIONS: &[Migration] = &[
+    Migration { name: "initial", sql: include_str!("migrations/0001_initial.sql"), works_from: 1 },
+    Migration {
+        name: "search_erasure_operators",
+        sql: include_str!("migrations/0002_search_erasure_operators.sql"),
+        works_from: 1,
+    },
+];
 
 /// The number of the schema that this program is made for.
-pub(crate) const OWN_SCHEMA: i64 = 1;
+pub(crate) const OWN_SCHEMA: i64 = 2;
 
-const _: () = assert!(MIGRATIONS.len() == 1, "OWN_SCHEMA is the number of the last migration");
+const _: () = assert!(MIGRATIONS.len() == 2, "OWN_SCHEMA is the number of the last migration");
 
 /// Held while a migration runs: any number that no other program in the database uses (the text `patron`).
 const LOCK_NUMBER: i64 = 0x7061_7472_6f6e;

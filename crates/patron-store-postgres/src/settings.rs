@@ -45,7 +45,13 @@ pub struct Settings {
     pub lock_time_max: Duration,
     /// How long a request waits for the database in all, repetitions included.
     pub wait_max: Duration,
+    /// The size, with its indexes, of the largest table that is written anew to see to it that what was erased is
+    /// gone. Meanwhile nobody gets at the table, for `lock_time_max` at most. Larger ones are vacuumed.
+    pub rewrite_bytes_max: u64,
 }
+
+/// What [`Settings::rewrite_bytes_max`] is for whoever has no reason to say otherwise: 64 MiB.
+pub const REWRITE_BYTES_MAX: u64 = 64 << 20;
 
 impl Settings {
     /// The database without user, password and parameters, for messages: `host:port/name`.
@@ -65,6 +71,17 @@ impl Settings {
                 .statement_time_max
                 .saturating_mul(2)
                 .saturating_add(Duration::from_millis(500)),
+        }
+    }
+
+    /// The same for what shuts others out: they wait no longer than for any other lock, half of the time until it
+    /// begins, and none that it was not asked to.
+    pub(crate) fn shutting_out(&self) -> Self {
+        Self {
+            connections_max: 1,
+            statement_time_max: self.lock_time_max,
+            lock_time_max: self.lock_time_max / 2,
+            ..self.clone()
         }
     }
 
@@ -377,6 +394,7 @@ mod tests {
             statement_time_max: Duration::from_secs(2),
             lock_time_max: Duration::from_secs(3),
             wait_max: Duration::from_secs(4),
+            rewrite_bytes_max: REWRITE_BYTES_MAX,
         }
     }
 

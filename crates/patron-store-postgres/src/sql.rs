@@ -131,6 +131,7 @@ pub(crate) enum Value<'a> {
     Bytes(&'a [u8]),
     OptionalBytes(Option<&'a [u8]>),
     BytesList(&'a [&'a [u8]]),
+    OptionalBytesList(Option<&'a [&'a [u8]]>),
     Text(&'a str),
 }
 
@@ -154,6 +155,7 @@ impl ToSql for Value<'_> {
             Self::Bytes(bytes) => bytes.to_sql(ty, out),
             Self::OptionalBytes(bytes) => bytes.to_sql(ty, out),
             Self::BytesList(list) => list.to_sql(ty, out),
+            Self::OptionalBytesList(list) => list.to_sql(ty, out),
             Self::Text(text) => text.to_sql(ty, out),
         }
     }

@@ -7,20 +7,21 @@
 use patron::change::{Change, ChangeParts, Expected};
 use patron::clock::Timestamp;
 use patron::history::{EntryHeader, HistoryHead, SealedEntry};
+use patron::ids::ChangeId;
 use patron::keys::WrappedCustomerKey;
 use patron::seal::SealedCustomer;
 use patron::store::{StoreError, Unique};
 use rusqlite::{Connection, params};
 
 use crate::rows::{Columns, customer_values, integer};
-use crate::{outbox, sql, tokens};
+use crate::{erase, outbox, sql, tokens};
 
 /// Applies one change. A refusal (`Duplicate`, `Stale`) has written nothing.
 pub(crate) fn apply(connection: &Connection, change: &Change) -> Result<(), StoreError> {
     match write(connection, change.parts()) {
         // The same change may come again after a commit whose outcome its sender did not see.
         Err(StoreError::Duplicate(_) | StoreError::Stale)
-            if was_applied(connection, change.parts())? =>
+            if was_applied(connection, &change.parts().entry.header, &change.parts().id)? =>
         {
             Ok(())
         }
@@ -44,18 +45,26 @@ fn write(connection: &Connection, change: &ChangeParts) -> Result<(), StoreError
     token.as_ref().map_or(Ok(()), |token| tokens::issue(connection, token))
 }
 
-fn was_applied(connection: &Connection, change: &ChangeParts) -> Result<bool, StoreError> {
-    let header = &change.entry.header;
+/// Whether the history has this entry of this very change.
+pub(crate) fn was_applied(
+    connection: &Connection,
+    header: &EntryHeader,
+    change: &ChangeId,
+) -> Result<bool, StoreError> {
     let version = integer(header.version, ("history", "version"))?;
     sql::exists(
         connection,
         "SELECT 1 FROM history \
          WHERE merchant = ?1 AND number = ?2 AND version = ?3 AND change_id = ?4",
-        (header.merchant.get(), header.number.get(), version, change.id.as_bytes()),
+        (header.merchant.get(), header.number.get(), version, change.as_bytes()),
     )
 }
 
 fn create(connection: &Connection, customer: &SealedCustomer) -> Result<(), StoreError> {
+    // Its history is still there, and nobody else may go on with it.
+    if erase::was_erased(connection, customer.merchant, customer.number)? {
+        return Err(StoreError::Duplicate(Unique::CustomerNumber));
+    }
     let inserted = sql::execute(
         connection,
         "INSERT INTO customer (merchant, number, version, created_ms, updated_ms, deleted_ms, \
@@ -113,7 +122,7 @@ fn replace(
 }
 
 /// When the customer at this version was deleted, if it was; `None` when it is not at this version.
-fn find_deleted(
+pub(crate) fn find_deleted(
     connection: &Connection,
     customer: &SealedCustomer,
     version: i64,
@@ -151,7 +160,7 @@ fn find_taken(
     Ok(reference_is_taken.then_some(Unique::CustomerReference))
 }
 
-fn put_entry(connection: &Connection, entry: &SealedEntry) -> Result<(), StoreError> {
+pub(crate) fn put_entry(connection: &Connection, entry: &SealedEntry) -> Result<(), StoreError> {
     let SealedEntry {
         header,
         sealed,
@@ -200,7 +209,10 @@ fn count_up(connection: &Connection, customer: &SealedCustomer) -> Result<(), St
     Ok(())
 }
 
-fn count_down(connection: &Connection, customer: &SealedCustomer) -> Result<(), StoreError> {
+pub(crate) fn count_down(
+    connection: &Connection,
+    customer: &SealedCustomer,
+) -> Result<(), StoreError> {
     sql::execute(
         connection,
         "UPDATE customer_count SET live = live - 1 WHERE merchant = ?1 AND slot = ?2",

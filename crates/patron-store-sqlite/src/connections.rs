@@ -14,10 +14,10 @@ use crate::groups::{GroupNumber, Groups};
 use crate::migrations::check_origin;
 
 /// Nobody else has the file open but a person with a tool, who gets this long to let go of it.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(2);
+pub(crate) const BUSY_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// More than all statements of this crate, so that each is prepared once a connection.
-const STATEMENTS_MAX: usize = 64;
+const STATEMENTS_MAX: usize = 128;
 
 /// Kibibytes of pages that the writer keeps, so that it rarely reads before it writes. (SQLite
 /// takes a negative number of pages as kibibytes.)

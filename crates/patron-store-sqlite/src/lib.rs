@@ -6,8 +6,10 @@
 //! own (`connections.rs`): it takes microseconds, and handing it to another thread takes longer.
 //! Neither needs an asynchronous runtime.
 
+mod access_log;
 mod apply;
 mod connections;
+mod erase;
 mod errors;
 mod groups;
 mod lock;
@@ -15,12 +17,16 @@ mod log_check;
 mod manage;
 mod migrations;
 mod open_error;
+mod operators;
 mod outbox;
 mod read;
 mod recent;
 mod rows;
+mod search;
 mod second_look;
+mod sessions;
 mod sql;
+mod store;
 mod tokens;
 mod views;
 mod whole;
@@ -29,22 +35,9 @@ mod writer;
 use std::future::ready;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
-use patron::api_key::ApiKey;
-use patron::change::Change;
 use patron::clock::Timestamp;
-use patron::history::SealedEntry;
-use patron::ids::{CustomerNumber, KeyNumber, MerchantId, MerchantNumber, ProcessId};
-use patron::installation::Installation;
-use patron::keys::{KeyOwner, WrappedKey};
-use patron::merchant::Merchant;
-use patron::seal::SealedCustomer;
-use patron::store::{
-    Counter, Job, ListedKey, ManagementChange, SealedList, Store, StoreError, StoreFuture,
-    UniqueKey, WholeCustomer,
-};
-use patron::token::TokenRecord;
+use patron::store::{StoreError, StoreFuture};
 use rusqlite::Connection;
 
 use crate::errors::NotAnswering;
@@ -52,9 +45,13 @@ use crate::lock::DirectoryLock;
 pub use crate::migrations::Schema;
 pub use crate::open_error::OpenError;
 use crate::views::Views;
-use crate::writer::{Listeners, Moves, Writer};
+use crate::writer::{Listeners, Writer};
 
 const DATABASE_FILE: &str = "patron.db";
+
+/// How many expired tokens or sessions are deleted in one commit. Each lies on pages of its own, so that a
+/// commit of a thousand takes 20 ms, for which every write would wait.
+const CLEARED_MAX: u32 = 100;
 
 /// Is told how many writes each commit held.
 pub type OnGroup = Arc<dyn Fn(usize) + Send + Sync>;
@@ -167,23 +164,24 @@ impl SqliteStore {
         Box::pin(ready(self.views.read(read)))
     }
 
-    /// Deletes expired tokens, so many in a commit that others' writes do not wait for long.
-    async fn clear_in_parts(
+    /// Deletes what has expired, so much in a commit that others' writes do not wait for long.
+    async fn clear_in_parts<C>(
         &self,
-        merchant: MerchantNumber,
-        now: Timestamp,
         limit: u32,
-    ) -> Result<u32, StoreError> {
+        has_expired: impl FnOnce(&Connection) -> Result<bool, StoreError>,
+        clear: C,
+    ) -> Result<u32, StoreError>
+    where
+        C: Fn(&Connection, u32) -> Result<u32, StoreError> + Copy + Send + 'static,
+    {
         // Mostly there is nothing to be done, and then nobody has to wait at all.
-        if !self.views.read(|connection| tokens::has_expired(connection, merchant, now))? {
+        if !self.views.read(has_expired)? {
             return Ok(0);
         }
         let mut cleared: u32 = 0;
         loop {
-            let part = limit.saturating_sub(cleared).min(tokens::CLEARED_MAX);
-            let clear = move |connection: &Connection| {
-                tokens::clear_expired(connection, merchant, now, part)
-            };
+            let part = limit.saturating_sub(cleared).min(CLEARED_MAX);
+            let clear = move |connection: &Connection| clear(connection, part);
             let done = match self.writer.write_unasked(clear).await {
                 Ok(done) => done,
                 // The parts before it are durable, and the next call meets the error again.
@@ -199,171 +197,5 @@ impl SqliteStore {
 
     fn refuse_when_stopped(&self) -> Result<(), StoreError> {
         if self.writer.is_stopped() { Err(NotAnswering::WriterStopped.into()) } else { Ok(()) }
-    }
-}
-
-impl Store for SqliteStore {
-    fn find_installation(&self) -> StoreFuture<'_, Option<Installation>> {
-        self.answer(read::find_installation)
-    }
-
-    fn found(&self, installation: Installation, keys: Vec<WrappedKey>) -> StoreFuture<'_, ()> {
-        Box::pin(self.writer.write(Moves::Nothing, move |connection| {
-            manage::found(connection, &installation, &keys)
-        }))
-    }
-
-    fn apply(&self, changes: Vec<Change>) -> StoreFuture<'_, Vec<Result<(), StoreError>>> {
-        Box::pin(async move {
-            // All wait before the first is answered, so that they share commits.
-            let mut waiting = Vec::with_capacity(changes.len());
-            for change in changes {
-                let customer = &change.parts().customer;
-                let moves = Moves::Customer(customer.merchant, customer.number);
-                let work = move |connection: &Connection| apply::apply(connection, &change);
-                waiting.push(self.writer.enqueue(moves, work).await);
-            }
-            let mut answers = Vec::with_capacity(waiting.len());
-            for answer in waiting {
-                answers.push(match answer {
-                    Ok(answer) => writer::arrived(answer).await,
-                    Err(error) => Err(error),
-                });
-            }
-            Ok(answers)
-        })
-    }
-
-    fn find_customer(
-        &self,
-        merchant: MerchantNumber,
-        key: UniqueKey,
-    ) -> StoreFuture<'_, Option<Arc<SealedCustomer>>> {
-        Box::pin(ready(self.views.find_customer(merchant, key)))
-    }
-
-    fn list_customers(
-        &self,
-        merchant: MerchantNumber,
-        offset: u32,
-        limit: u32,
-    ) -> StoreFuture<'_, SealedList> {
-        self.answer(|connection| read::list_customers(connection, merchant, offset, limit))
-    }
-
-    fn list_history(
-        &self,
-        merchant: MerchantNumber,
-        customer: CustomerNumber,
-    ) -> StoreFuture<'_, Vec<SealedEntry>> {
-        self.answer(|connection| read::list_history(connection, merchant, customer))
-    }
-
-    fn list_kept_customers(
-        &self,
-        merchant: MerchantNumber,
-        after: i64,
-        limit: u32,
-    ) -> StoreFuture<'_, Vec<CustomerNumber>> {
-        self.answer(|connection| whole::list_customers(connection, merchant, after, limit))
-    }
-
-    fn find_whole_customer(
-        &self,
-        merchant: MerchantNumber,
-        customer: CustomerNumber,
-    ) -> StoreFuture<'_, WholeCustomer> {
-        self.answer(|connection| whole::find_customer(connection, merchant, customer))
-    }
-
-    fn issue_token(&self, token: TokenRecord) -> StoreFuture<'_, ()> {
-        Box::pin(
-            self.writer.write(Moves::Nothing, move |connection| tokens::issue(connection, &token)),
-        )
-    }
-
-    fn spend_token(
-        &self,
-        merchant: MerchantNumber,
-        hash: [u8; 32],
-        now: Timestamp,
-    ) -> StoreFuture<'_, Option<CustomerNumber>> {
-        Box::pin(self.writer.write(Moves::Nothing, move |connection| {
-            tokens::spend(connection, merchant, &hash, now)
-        }))
-    }
-
-    fn clear_expired_tokens(
-        &self,
-        merchant: MerchantNumber,
-        now: Timestamp,
-        limit: u32,
-    ) -> StoreFuture<'_, u32> {
-        Box::pin(self.clear_in_parts(merchant, now, limit))
-    }
-
-    /// One process owns the data, and so every job.
-    fn claim_job(&self, _: Job, _: ProcessId, _: Duration) -> StoreFuture<'_, bool> {
-        Box::pin(ready(Ok(true)))
-    }
-
-    fn lease_numbers(&self, counter: Counter, count: u32) -> StoreFuture<'_, i64> {
-        Box::pin(
-            self.writer
-                .write(Moves::Nothing, move |connection| manage::lease(connection, counter, count)),
-        )
-    }
-
-    fn manage(&self, change: ManagementChange) -> StoreFuture<'_, ()> {
-        Box::pin(
-            self.writer.write(Moves::ManagementEpoch, move |connection| {
-                manage::manage(connection, &change)
-            }),
-        )
-    }
-
-    fn find_merchant(&self, number: MerchantNumber) -> StoreFuture<'_, Option<Merchant>> {
-        self.answer(|connection| read::find_merchant(connection, number))
-    }
-
-    fn find_merchant_by_id<'a>(&'a self, id: &'a MerchantId) -> StoreFuture<'a, Option<Merchant>> {
-        self.answer(|connection| read::find_merchant_by_id(connection, id))
-    }
-
-    fn list_merchants(&self) -> StoreFuture<'_, Vec<Merchant>> {
-        self.answer(read::list_merchants)
-    }
-
-    fn find_api_key(&self, hash: [u8; 32]) -> StoreFuture<'_, Option<ApiKey>> {
-        self.answer(|connection| read::find_api_key(connection, &hash))
-    }
-
-    fn list_api_keys(&self, merchant: MerchantNumber) -> StoreFuture<'_, Vec<ListedKey>> {
-        self.answer(|connection| read::list_api_keys(connection, merchant))
-    }
-
-    fn record_key_uses(&self, uses: Vec<(KeyNumber, Timestamp)>) -> StoreFuture<'_, ()> {
-        Box::pin(
-            self.writer.write_unasked(move |connection| manage::record_key_uses(connection, &uses)),
-        )
-    }
-
-    fn list_wrapped_keys(&self, owner: KeyOwner) -> StoreFuture<'_, Vec<WrappedKey>> {
-        self.answer(|connection| read::list_wrapped_keys(connection, owner))
-    }
-
-    fn management_epoch(&self) -> Result<u64, StoreError> {
-        self.refuse_when_stopped()?;
-        Ok(self.writer.epoch())
-    }
-
-    /// Nobody else writes, so that there is nothing to be behind.
-    fn ask_management_epoch(&self) -> StoreFuture<'_, u64> {
-        Box::pin(ready(self.management_epoch()))
-    }
-
-    fn check(&self) -> StoreFuture<'_, ()> {
-        let answer = self.refuse_when_stopped().and_then(|()| self.views.read(read::check));
-        Box::pin(ready(answer))
     }
 }

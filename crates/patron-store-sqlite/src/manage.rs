@@ -1,4 +1,5 @@
-//! Writing what is not about customers: birth, merchants, API keys and leased numbers.
+//! Writing what is not about customers: birth, merchants, API keys and leased numbers. Operators have a file of
+//! their own.
 
 use patron::api_key::ApiKey;
 use patron::clock::Timestamp;
@@ -9,8 +10,8 @@ use patron::merchant::{Merchant, Settings};
 use patron::store::{Counter, ManagementChange, StoreError, Unique};
 use rusqlite::Connection;
 
-use crate::rows::{integer, setting_rows};
-use crate::sql;
+use crate::rows::integer;
+use crate::{operators, sql};
 
 /// Writes the record of birth and the deployment's keys.
 pub(crate) fn found(
@@ -73,6 +74,8 @@ pub(crate) fn manage(connection: &Connection, change: &ManagementChange) -> Resu
         ManagementChange::RollKey { old, old_ends, new } => {
             roll_key(connection, *old, *old_ends, new)
         }
+        ManagementChange::CreateOperator(operator) => operators::create(connection, operator),
+        ManagementChange::UpdateOperator(operator) => operators::update(connection, operator),
     }
 }
 
@@ -96,7 +99,7 @@ fn put_settings(
     merchant: MerchantNumber,
     settings: &Settings,
 ) -> Result<(), StoreError> {
-    for (name, value) in setting_rows(settings) {
+    for (name, value) in settings.to_rows() {
         sql::execute(
             connection,
             "INSERT INTO merchant_setting (merchant, name, value) VALUES (?1, ?2, ?3)",
@@ -124,7 +127,11 @@ fn update_merchant(connection: &Connection, merchant: &Merchant) -> Result<(), S
     put_settings(connection, *number, settings)
 }
 
-fn merchant_exists(connection: &Connection, number: MerchantNumber) -> Result<bool, StoreError> {
+/// Whether there is a merchant with this number.
+pub(crate) fn merchant_exists(
+    connection: &Connection,
+    number: MerchantNumber,
+) -> Result<bool, StoreError> {
     sql::exists(connection, "SELECT 1 FROM merchant WHERE number = ?1", [number.get()])
 }
 

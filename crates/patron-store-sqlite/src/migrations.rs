@@ -15,8 +15,13 @@ struct Migration {
     sql: &'static str,
 }
 
-const MIGRATIONS: &[Migration] =
-    &[Migration { name: "initial", sql: include_str!("migrations/0001_initial.sql") }];
+const MIGRATIONS: &[Migration] = &[
+    Migration { name: "initial", sql: include_str!("migrations/0001_initial.sql") },
+    Migration {
+        name: "search_erasure_operators",
+        sql: include_str!("migrations/0002_search_erasure_operators.sql"),
+    },
+];
 
 impl Migration {
     fn checksum(&self) -> Vec<u8> {

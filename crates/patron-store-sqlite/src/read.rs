@@ -8,13 +8,13 @@ use patron::installation::Installation;
 use patron::keys::{KeyOwner, WrappedKey};
 use patron::merchant::Merchant;
 use patron::seal::SealedCustomer;
-use patron::store::{ListedKey, SealedList, StoreError, UniqueKey};
+use patron::store::{CustomerAge, ListedKey, SealedList, StoreError, UniqueKey};
 use rusqlite::Connection;
 
 use crate::errors::from_sqlite;
 use crate::rows::{
-    read_api_key, read_customer, read_entry, read_installation, read_listed_key, read_merchant,
-    read_setting, read_wrapped_key, select_customer,
+    Columns, read_api_key, read_customer, read_entry, read_installation, read_listed_key,
+    read_merchant, read_setting, read_wrapped_key, select_customer,
 };
 use crate::{second_look, sql};
 
@@ -67,6 +67,47 @@ fn find_customer_by(
     }
 }
 
+/// The customer with this name, be it deleted or not.
+pub(crate) fn find_kept_customer(
+    connection: &Connection,
+    merchant: MerchantNumber,
+    key: &UniqueKey,
+) -> Result<Option<SealedCustomer>, StoreError> {
+    let found = match key {
+        UniqueKey::Id(index) => sql::find(
+            connection,
+            select_customer!("WHERE c.merchant = ?1 AND c.id_index = ?2"),
+            (merchant.get(), index),
+            read_customer,
+        ),
+        UniqueKey::Reference(index) => sql::find(
+            connection,
+            select_customer!("WHERE c.merchant = ?1 AND c.reference_index = ?2"),
+            (merchant.get(), index),
+            read_customer,
+        ),
+        UniqueKey::Number(number) => find_by_number(connection, merchant, *number),
+    }?;
+    if found.is_none() {
+        second_look::confirm_absence(connection, merchant, key)?;
+    }
+    Ok(found)
+}
+
+/// The customer with this number, be it deleted or not. Its absence is not confirmed.
+pub(crate) fn find_by_number(
+    connection: &Connection,
+    merchant: MerchantNumber,
+    number: CustomerNumber,
+) -> Result<Option<SealedCustomer>, StoreError> {
+    sql::find(
+        connection,
+        select_customer!("WHERE c.merchant = ?1 AND c.number = ?2"),
+        (merchant.get(), number.get()),
+        read_customer,
+    )
+}
+
 /// A page, newest first. The inner query walks the list's index alone, so that skipping `offset`
 /// customers does not read their rows.
 pub(crate) fn list_customers(
@@ -86,6 +127,13 @@ pub(crate) fn list_customers(
         (merchant.get(), limit, offset),
         read_customer,
     )?;
+    let total = total(connection, merchant)?;
+    second_look::confirm_length(connection, merchant, customers.len(), (total, offset, limit))?;
+    Ok(SealedList { customers, total })
+}
+
+/// How many customers the merchant has, by the counters that are kept with the changes.
+pub(crate) fn total(connection: &Connection, merchant: MerchantNumber) -> Result<u64, StoreError> {
     let total = sql::number(
         connection,
         "SELECT coalesce(sum(live), 0) FROM customer_count WHERE merchant = ?1",
@@ -93,9 +141,41 @@ pub(crate) fn list_customers(
         ("customer_count", "live"),
     )?;
     let corrupt = StoreError::Corrupt { table: "customer_count", column: "live" };
-    let total = u64::try_from(total).map_err(|_| corrupt)?;
-    second_look::confirm_length(connection, merchant, customers.len(), (total, offset, limit))?;
-    Ok(SealedList { customers, total })
+    u64::try_from(total).map_err(|_| corrupt)
+}
+
+/// How old the next customers are, deleted ones among them.
+pub(crate) fn list_ages(
+    connection: &Connection,
+    merchant: MerchantNumber,
+    after: i64,
+    limit: u32,
+) -> Result<Vec<CustomerAge>, StoreError> {
+    sql::list(
+        connection,
+        "SELECT number, updated_ms, deleted_ms FROM customer \
+         WHERE merchant = ?1 AND number > ?2 ORDER BY number LIMIT ?3",
+        (merchant.get(), after, limit),
+        |row| {
+            let mut columns = Columns::of(row, "customer");
+            Ok(CustomerAge {
+                number: columns.take_customer("number")?,
+                updated: columns.take_time("updated_ms")?,
+                deleted: columns.take_optional_time("deleted_ms")?,
+            })
+        },
+    )
+}
+
+macro_rules! select_entry {
+    ($rest:literal) => {
+        concat!(
+            "SELECT merchant, number, version, happened, changed, at_ms, actor, sealed, digest, \
+             head, change_id, schema, key_generation FROM history \
+             WHERE merchant = ?1 AND number = ?2 ",
+            $rest
+        )
+    };
 }
 
 pub(crate) fn list_history(
@@ -103,11 +183,24 @@ pub(crate) fn list_history(
     merchant: MerchantNumber,
     customer: CustomerNumber,
 ) -> Result<Vec<SealedEntry>, StoreError> {
+    let sql = select_entry!("ORDER BY version");
+    sql::list(connection, sql, (merchant.get(), customer.get()), read_entry)
+}
+
+/// A page of a history, newest first: what came before this version.
+pub(crate) fn list_entries(
+    connection: &Connection,
+    merchant: MerchantNumber,
+    customer: CustomerNumber,
+    before: Option<u64>,
+    limit: u32,
+) -> Result<Vec<SealedEntry>, StoreError> {
+    // No version is as large as the largest number.
+    let before = before.and_then(|version| i64::try_from(version).ok()).unwrap_or(i64::MAX);
     sql::list(
         connection,
-        "SELECT merchant, number, version, happened, changed, at_ms, actor, sealed, digest, head, \
-         change_id, schema, key_generation FROM history WHERE merchant = ?1 AND number = ?2 ORDER BY version",
-        (merchant.get(), customer.get()),
+        select_entry!("AND version < ?3 ORDER BY version DESC LIMIT ?4"),
+        (merchant.get(), customer.get(), before, limit),
         read_entry,
     )
 }

@@ -11,7 +11,7 @@ use patron::history::{EntryHeader, Happened, HistoryHead, SealedEntry};
 use patron::ids::{ChangeId, CustomerNumber, KeyNumber, MerchantId, MerchantNumber};
 use patron::installation::{Installation, Mode};
 use patron::keys::{KeyOwner, KeyPurpose, WrappedCustomerKey, WrappedKey};
-use patron::merchant::{AllowList, CountryCode, Merchant, Settings, Standing};
+use patron::merchant::{Merchant, Settings, Standing, UnreadableSetting};
 use patron::profile::Field;
 use patron::seal::{SealedCustomer, Unwrapped};
 use patron::store::{ListedKey, StoreError};
@@ -47,13 +47,16 @@ impl<'r> Columns<'r> {
     }
 
     /// The next column, a whole number that must fit a narrower type.
-    fn take_number<T: TryFrom<i64>>(&mut self, column: &'static str) -> Result<T, StoreError> {
+    pub(crate) fn take_number<T: TryFrom<i64>>(
+        &mut self,
+        column: &'static str,
+    ) -> Result<T, StoreError> {
         let number: i64 = self.take(column)?;
         T::try_from(number).map_err(|_| self.corrupt(column))
     }
 
     /// The next column, given a meaning by `parse`.
-    fn take_parsed<T: FromSql, U>(
+    pub(crate) fn take_parsed<T: FromSql, U>(
         &mut self,
         column: &'static str,
         parse: impl FnOnce(T) -> Option<U>,
@@ -62,11 +65,11 @@ impl<'r> Columns<'r> {
         parse(value).ok_or_else(|| self.corrupt(column))
     }
 
-    fn take_time(&mut self, column: &'static str) -> Result<Timestamp, StoreError> {
+    pub(crate) fn take_time(&mut self, column: &'static str) -> Result<Timestamp, StoreError> {
         Ok(Timestamp::from_ms(self.take(column)?))
     }
 
-    fn take_optional_time(
+    pub(crate) fn take_optional_time(
         &mut self,
         column: &'static str,
     ) -> Result<Option<Timestamp>, StoreError> {
@@ -74,7 +77,10 @@ impl<'r> Columns<'r> {
         Ok(ms.map(Timestamp::from_ms))
     }
 
-    fn take_merchant(&mut self, column: &'static str) -> Result<MerchantNumber, StoreError> {
+    pub(crate) fn take_merchant(
+        &mut self,
+        column: &'static str,
+    ) -> Result<MerchantNumber, StoreError> {
         Ok(MerchantNumber::new(self.take_number(column)?))
     }
 
@@ -83,6 +89,16 @@ impl<'r> Columns<'r> {
         column: &'static str,
     ) -> Result<CustomerNumber, StoreError> {
         self.take_parsed(column, CustomerNumber::new)
+    }
+
+    pub(crate) fn take_optional_customer(
+        &mut self,
+        column: &'static str,
+    ) -> Result<Option<CustomerNumber>, StoreError> {
+        self.take_parsed(column, |number: Option<i64>| match number {
+            None => Some(None),
+            Some(number) => CustomerNumber::new(number).map(Some),
+        })
     }
 }
 
@@ -287,36 +303,12 @@ pub(crate) fn read_merchant(row: &Row<'_>) -> Result<Merchant, StoreError> {
     })
 }
 
-const ALLOW_LIST: &str = "core.allow_list";
-const COUNTRY_CODE: &str = "core.country_code";
-
-/// A merchant's settings as names and values.
-pub(crate) fn setting_rows(settings: &Settings) -> Vec<(&str, String)> {
-    let Settings { allow_list, country_code, wires } = settings;
-    let mut rows =
-        vec![(ALLOW_LIST, allow_list.to_text()), (COUNTRY_CODE, country_code.as_str().to_owned())];
-    rows.extend(wires.iter().map(|(name, value)| (name.as_str(), value.clone())));
-    rows
-}
-
 /// Reads name, value, and puts the setting among the others.
 pub(crate) fn read_setting(row: &Row<'_>, settings: &mut Settings) -> Result<(), StoreError> {
     let mut columns = Columns::of(row, "merchant_setting");
-    let name: String = columns.take("name")?;
-    match name.as_str() {
-        ALLOW_LIST => {
-            settings.allow_list =
-                columns.take_parsed("value", |text: String| AllowList::parse(&text).ok())?;
-        }
-        COUNTRY_CODE => {
-            settings.country_code =
-                columns.take_parsed("value", |text: String| CountryCode::parse(&text))?;
-        }
-        _ => {
-            settings.wires.insert(name, columns.take("value")?);
-        }
-    }
-    Ok(())
+    let name = columns.take("name")?;
+    let value = columns.take("value")?;
+    settings.read_row(name, value).map_err(|UnreadableSetting| columns.corrupt("value"))
 }
 
 /// Reads number, merchant, label, scopes, hash, pepper_generation, created_ms, expires_ms,

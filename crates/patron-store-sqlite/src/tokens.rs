@@ -4,14 +4,10 @@ use patron::clock::Timestamp;
 use patron::ids::{CustomerNumber, MerchantNumber};
 use patron::store::{StoreError, Unique};
 use patron::token::TokenRecord;
-use rusqlite::Connection;
+use rusqlite::{Connection, Row};
 
 use crate::rows::Columns;
 use crate::sql;
-
-/// How many expired tokens are deleted in one commit. Each lies on pages of its own, so that a commit of a
-/// thousand takes 20 ms, for which every write would wait.
-pub(crate) const CLEARED_MAX: u32 = 100;
 
 /// Keeps a token. `Duplicate` when its hash is taken.
 pub(crate) fn issue(connection: &Connection, token: &TokenRecord) -> Result<(), StoreError> {
@@ -32,6 +28,33 @@ pub(crate) fn is_taken(connection: &Connection, token: &TokenRecord) -> Result<b
         "SELECT 1 FROM client_token WHERE merchant = ?1 AND hash = ?2",
         (token.merchant.get(), &token.hash),
     )
+}
+
+/// The token with this hash, whatever is left of it.
+pub(crate) fn find(
+    connection: &Connection,
+    merchant: MerchantNumber,
+    hash: &[u8; 32],
+) -> Result<Option<TokenRecord>, StoreError> {
+    sql::find(
+        connection,
+        "SELECT merchant, hash, number, issued_ms, expires_ms, uses_left FROM client_token \
+         WHERE merchant = ?1 AND hash = ?2",
+        (merchant.get(), hash),
+        read_token,
+    )
+}
+
+fn read_token(row: &Row<'_>) -> Result<TokenRecord, StoreError> {
+    let mut columns = Columns::of(row, "client_token");
+    Ok(TokenRecord {
+        merchant: columns.take_merchant("merchant")?,
+        hash: columns.take("hash")?,
+        customer: columns.take_customer("number")?,
+        issued: columns.take_time("issued_ms")?,
+        expires: columns.take_time("expires_ms")?,
+        uses_left: columns.take_number("uses_left")?,
+    })
 }
 
 /// Whether a token of the merchant has expired.

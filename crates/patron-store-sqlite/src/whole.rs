@@ -1,15 +1,16 @@
-//! Reading what a walk over everything reads: customers that are deleted too, and what may be left of others.
+//! Reading what a walk over everything reads: customers that are deleted or erased too, and what may be left of
+//! others.
 
 use patron::event::Event;
 use patron::ids::{CustomerNumber, MerchantNumber};
 use patron::store::{StoreError, WholeCustomer};
 use rusqlite::Connection;
 
-use crate::read::list_history;
-use crate::rows::{Columns, read_customer, read_event, select_customer};
-use crate::sql;
+use crate::read::{find_by_number, list_history};
+use crate::rows::{Columns, read_event};
+use crate::{erase, sql};
 
-/// Each of the four is limited by itself, so that a page costs the same wherever it begins.
+/// Each of the five is limited by itself, so that a page costs the same wherever it begins.
 pub(crate) fn list_customers(
     connection: &Connection,
     merchant: MerchantNumber,
@@ -26,6 +27,8 @@ pub(crate) fn list_customers(
              WHERE merchant = ?1 AND number > ?2 ORDER BY number LIMIT ?3) \
          UNION SELECT number FROM (SELECT DISTINCT number FROM outbox \
              WHERE merchant = ?1 AND number > ?2 ORDER BY number LIMIT ?3) \
+         UNION SELECT number FROM (SELECT number FROM erased_customer \
+             WHERE merchant = ?1 AND number > ?2 ORDER BY number LIMIT ?3) \
          ORDER BY number LIMIT ?3",
         (merchant.get(), after, limit),
         |row| Columns::of(row, "customer").take_customer("number"),
@@ -37,14 +40,9 @@ pub(crate) fn find_customer(
     merchant: MerchantNumber,
     number: CustomerNumber,
 ) -> Result<WholeCustomer, StoreError> {
-    let customer = sql::find(
-        connection,
-        select_customer!("WHERE c.merchant = ?1 AND c.number = ?2"),
-        (merchant.get(), number.get()),
-        read_customer,
-    )?;
     Ok(WholeCustomer {
-        customer,
+        customer: find_by_number(connection, merchant, number)?,
+        erased: erase::find(connection, merchant, number)?,
         entries: list_history(connection, merchant, number)?,
         events: list_events(connection, merchant, number)?,
     })

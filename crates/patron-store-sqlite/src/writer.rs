@@ -4,13 +4,18 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
+use patron::erasure::Purged;
 use patron::ids::{CustomerNumber, MerchantNumber};
 use patron::store::StoreError;
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
-use crate::errors::{NotAnswering, commit_certainly_failed, is_refusal, log_was_not_written};
+use crate::connections::BUSY_TIMEOUT;
+use crate::errors::{
+    NotAnswering, commit_certainly_failed, from_sqlite, is_refusal, log_was_not_written,
+};
 use crate::views::Views;
 use crate::{OnFatal, OnGroup};
 
@@ -20,9 +25,12 @@ const GROUP_MAX: usize = 64;
 /// How many writes may wait. Whoever comes later waits to be let in.
 const QUEUE_MAX: usize = 1_024;
 
+/// For how long all writes may wait for somebody who reads. A look for a customer takes microseconds.
+const READ_MAX: Duration = Duration::from_millis(50);
+
 /// The handle to the writer's thread. Dropping it lets the thread finish what waits, and waits for it.
 pub(crate) struct Writer {
-    queue: Option<mpsc::Sender<Box<dyn Write>>>,
+    queue: Option<mpsc::Sender<Order>>,
     thread: Option<JoinHandle<()>>,
     epoch: Arc<AtomicU64>,
     is_stopped: Arc<AtomicBool>,
@@ -121,9 +129,20 @@ impl Writer {
             Moves::Customer(merchant, number) => Some((merchant, number)),
         };
         let write = Box::new(Waiting { work, done: None, reply, epoch, customer, origin });
-        let queue = self.queue.as_ref().ok_or(NotAnswering::WriterEnded)?;
-        queue.send(write).await.map_err(|_| NotAnswering::WriterEnded)?;
+        self.order(Order::Write(write)).await?;
         Ok(answer)
+    }
+
+    /// Moves the log into the file and cuts it off, unless somebody still reads what is in it.
+    pub(crate) async fn empty_log(&self) -> Result<Purged, StoreError> {
+        let (reply, answer) = oneshot::channel();
+        self.order(Order::EmptyLog(reply)).await?;
+        arrived(answer).await
+    }
+
+    async fn order(&self, order: Order) -> Result<(), StoreError> {
+        let queue = self.queue.as_ref().ok_or(NotAnswering::WriterEnded)?;
+        queue.send(order).await.map_err(|_| NotAnswering::WriterEnded.into())
     }
 
     /// A number that grew with every committed write that moves it.
@@ -155,6 +174,12 @@ pub(crate) type Answer<T> = oneshot::Receiver<Result<T, StoreError>>;
 pub(crate) async fn arrived<T>(answer: Answer<T>) -> Result<T, StoreError> {
     // The writer drops a write without an answer only when its thread ends.
     answer.await.unwrap_or_else(|_| Err(NotAnswering::WriterEnded.into()))
+}
+
+/// What the writer is asked for.
+enum Order {
+    Write(Box<dyn Write>),
+    EmptyLog(oneshot::Sender<Result<Purged, StoreError>>),
 }
 
 /// A write that waits for its commit.
@@ -244,15 +269,28 @@ impl Drop for Committer {
 }
 
 impl Committer {
-    fn serve(self, mut waiting: mpsc::Receiver<Box<dyn Write>>) {
+    fn serve(self, mut waiting: mpsc::Receiver<Order>) {
         while let Some(first) = waiting.blocking_recv() {
-            let mut group = vec![first];
-            while group.len() < GROUP_MAX
-                && let Ok(next) = waiting.try_recv()
-            {
-                group.push(next);
+            let mut group = Vec::new();
+            let mut next = Some(first);
+            let mut log = None;
+            while let Some(order) = next.take() {
+                match order {
+                    Order::Write(write) => group.push(write),
+                    // It comes after what was asked for before it.
+                    Order::EmptyLog(reply) => log = Some(reply),
+                }
+                if group.len() < GROUP_MAX && log.is_none() {
+                    next = waiting.try_recv().ok();
+                }
             }
-            self.commit_group(group);
+            if !group.is_empty() {
+                self.commit_group(group);
+            }
+            if let Some(reply) = log {
+                // A caller that does not wait any more has nobody to tell.
+                let _ = reply.send(self.empty_log());
+            }
         }
         // Leaves a single file behind. What a reader holds up stays in the log, which is as safe.
         self.views.close();
@@ -306,6 +344,22 @@ impl Committer {
             }
             Err(error) => Err(Failure::Unknown(error)),
         }
+    }
+
+    /// Moves the log into the file and cuts it off. Whoever reads for longer than [`READ_MAX`] holds it up.
+    fn empty_log(&self) -> Result<Purged, StoreError> {
+        if self.is_stopped.load(Ordering::Acquire) {
+            return Err(NotAnswering::WriterStopped.into());
+        }
+        // Begun, so that no reader keeps its snapshot when it has read.
+        let _begun = self.views.begin_group([]);
+        self.connection.busy_timeout(READ_MAX).map_err(from_sqlite)?;
+        let is_busy = self
+            .connection
+            .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, bool>(0));
+        self.connection.busy_timeout(BUSY_TIMEOUT).map_err(from_sqlite)?;
+        let is_busy = is_busy.map_err(from_sqlite)?;
+        Ok(if is_busy { Purged::HeldUp } else { Purged::Done })
     }
 
     /// Takes the open transaction back, unless SQLite has done so by itself.

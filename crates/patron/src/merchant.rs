@@ -79,10 +79,10 @@ pub struct Settings {
 
 /// The names under which the core's own settings are kept. Never change one that was released.
 mod names {
-    pub(super) const ALLOW_LIST: &str = "core.allow-list";
-    pub(super) const COUNTRY_CODE: &str = "core.country-code";
-    pub(super) const DELETED: &str = "core.erase-deleted-after-days";
-    pub(super) const INACTIVE: &str = "core.erase-inactive-after-days";
+    pub(super) const ALLOW_LIST: &str = "core.allow_list";
+    pub(super) const COUNTRY_CODE: &str = "core.country_code";
+    pub(super) const DELETED: &str = "core.erase_deleted_after_days";
+    pub(super) const INACTIVE: &str = "core.erase_inactive_after_days";
 }
 
 /// A setting that is kept and cannot be read.

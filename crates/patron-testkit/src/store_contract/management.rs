@@ -7,7 +7,7 @@ use patron::clock::Timestamp;
 use patron::entropy::random_bytes;
 use patron::ids::{KeyNumber, MerchantId, MerchantNumber};
 use patron::keys::{KeyOwner, RootKey, WrappedKey};
-use patron::merchant::{AllowList, CountryCode, Merchant, Settings, Standing};
+use patron::merchant::{AllowList, CountryCode, Days, Merchant, Retention, Settings, Standing};
 use patron::store::{ListedKey, ManagementChange, StoreError, Unique};
 
 use super::persons::{START, at};
@@ -25,6 +25,10 @@ pub(crate) fn merchant(number: u32, id: &str) -> Merchant {
         settings: Settings {
             allow_list: AllowList::parse("203.0.113.0/24, 2001:db8::1").unwrap(),
             country_code: CountryCode::parse("49").unwrap(),
+            retention: Retention {
+                after_deletion: Days::new(30),
+                after_last_change: Days::new(36_500),
+            },
             wires: BTreeMap::from([("some.setting".to_owned(), "a value".to_owned())]),
         },
     }

@@ -8,11 +8,13 @@ use patron::clock::Timestamp;
 use patron::customer::{self, Birth, Customer, Decided, Precondition};
 use patron::edit::Edit;
 use patron::entropy::random_bytes;
+use patron::erasure::{ErasedCustomer, Erasure};
+use patron::history::{self, SealedEntry, SealedParts};
 use patron::ids::{CustomerId, CustomerNumber, KeyNumber, MerchantNumber};
 use patron::keys::{MerchantKeys, RootKey};
 use patron::pii::Pii;
 use patron::profile::{Address, Profile, ProfileEdit, Status};
-use patron::seal::{SealedCustomer, seal_creation, seal_update};
+use patron::seal::{SealedCustomer, seal_creation, seal_erasure, seal_update};
 use patron::store::UniqueKey;
 use patron::token::TokenRecord;
 
@@ -99,6 +101,11 @@ impl Author {
         }
     }
 
+    /// The birth of a new customer with a number that was somebody else's.
+    pub(crate) fn birth_of(&self, number: CustomerNumber) -> Birth {
+        Birth { number, ..self.birth() }
+    }
+
     /// A new customer with this reference.
     pub fn create(&self, reference: &str) -> Made {
         self.create_from(self.birth(), profile(reference), START)
@@ -136,6 +143,23 @@ impl Author {
         after.version = after.version.saturating_add(1);
         after.deleted = Some(at(1_000));
         self.seal(before, after)
+    }
+
+    /// The erasure of a customer, `ms` milliseconds after [`START`] or when it last changed.
+    pub(crate) fn erase_at(&self, before: &Made, ms: i64) -> Erasure {
+        let sealed = before.sealed().clone();
+        seal_erasure(&self.keys, &self.entropy, &self.actor, sealed, at(ms)).unwrap()
+    }
+
+    /// The erasure of a customer.
+    pub fn erase(&self, before: &Made) -> Erasure {
+        self.erase_at(before, 2_000)
+    }
+
+    /// Whether this is the whole history of a customer that was erased.
+    pub(crate) fn is_history_of(&self, erased: &ErasedCustomer, entries: &[SealedEntry]) -> bool {
+        let (head, version) = (erased.history_head, erased.version);
+        history::verify(&self.keys, entries, head, version, SealedParts::Erased).is_ok()
     }
 
     fn seal(&self, before: &Made, after: Customer) -> Made {

@@ -1,0 +1,451 @@
+//! Searching: which customers a query finds, newest first, and how many there are.
+//!
+//! A page and a count walk one index, which is in the order of the list, and look each customer up in the
+//! indexes of the other terms: rows are read of those only that are answered.
+
+use patron::blind_index::{BlindIndex, Indexes};
+use patron::ids::{CustomerNumber, MerchantNumber};
+use patron::seal::SealedCustomer;
+use patron::store::{COUNTED_MAX, SealedPage, SealedQuery, Start, StoreError, UniqueKey};
+use rusqlite::Connection;
+
+use crate::rows::Columns;
+use crate::{read, sql};
+
+/// Where a customer stands in the list: when it was created, and its number.
+type Place = (i64, i64);
+
+/// Behind the end of the list, which is newest first.
+const NEWER_THAN_ALL: Place = (i64::MAX, i64::MAX);
+
+/// What of a query is looked for in indexes of their own, with one phone number at most.
+#[derive(Clone, Copy)]
+struct Terms<'q> {
+    reference: Option<&'q BlindIndex>,
+    email: Option<&'q BlindIndex>,
+    phone: Option<&'q BlindIndex>,
+    name: Option<&'q BlindIndex>,
+    status: Option<u8>,
+    verification: Option<u8>,
+}
+
+/// A part of the list: from a place to before another, all of it or some.
+struct Part {
+    created_from: i64,
+    before: Place,
+    limit: u32,
+    offset: u32,
+}
+
+/// The index that is walked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Walked {
+    List,
+    Reference,
+    Email,
+    Phone,
+    Name,
+    Status,
+    Verification,
+}
+
+/// The statements that walk an index.
+struct Statements {
+    /// Places, newest first.
+    page: &'static str,
+    /// How many there are, up to a limit.
+    count: &'static str,
+    /// How many have the term of this index, whatever the others say, up to a limit.
+    width: &'static str,
+}
+
+/// Parameters: 1 merchant, 2 to 7 the terms, 8 created from, 9 and 10 before which place, 11 limit, 12 offset.
+macro_rules! statements {
+    ($index:literal, $term:literal, $($other:ident)*) => {
+        Statements {
+            page: concat!(
+                "SELECT c.created_ms, c.number", walk!($index, $term, $($other)*),
+                " ORDER BY c.created_ms DESC, c.number DESC LIMIT ?11 OFFSET ?12"
+            ),
+            count: concat!(
+                "SELECT count(*) FROM (SELECT 1", walk!($index, $term, $($other)*), " LIMIT ?11 OFFSET ?12)"
+            ),
+            width: concat!("SELECT count(*) FROM (SELECT 1", walk!($index, $term,), " LIMIT ?11 OFFSET ?12)"),
+        }
+    };
+}
+
+macro_rules! walk {
+    ($index:literal, $term:literal, $($other:ident)*) => {
+        concat!(
+            " FROM customer AS c INDEXED BY ", $index,
+            " WHERE c.merchant = ?1", $term, " AND c.deleted_ms IS NULL",
+            " AND c.created_ms >= ?8 AND (c.created_ms, c.number) < (?9, ?10)",
+            $(also!($other)),*
+        )
+    };
+}
+
+/// A term that must hold as well, if it is set.
+macro_rules! also {
+    (reference) => {
+        also!("customer_by_reference", "o.reference_search = ?2", "?2")
+    };
+    (email) => {
+        also!("customer_by_email", "o.email_search = ?3", "?3")
+    };
+    (phone) => {
+        also!("customer_by_phone", "o.phone_search = ?4", "?4")
+    };
+    (name) => {
+        also!("customer_by_name", "o.name_search = ?5", "?5")
+    };
+    (status) => {
+        also!("customer_by_status", "o.status = ?6 AND o.status <> 0", "?6")
+    };
+    (verification) => {
+        also!("customer_by_verification", "o.verification = ?7 AND o.verification <> 0", "?7")
+    };
+    ($index:literal, $term:literal, $value:literal) => {
+        concat!(
+            " AND (",
+            $value,
+            " IS NULL OR EXISTS (SELECT 1 FROM customer AS o INDEXED BY ",
+            $index,
+            " WHERE o.merchant = ?1 AND ",
+            $term,
+            " AND o.created_ms = c.created_ms",
+            " AND o.number = c.number AND o.deleted_ms IS NULL))"
+        )
+    };
+}
+
+const LIST: Statements = statements!("customer_list", "",);
+const REFERENCE: Statements = statements!(
+    "customer_by_reference", " AND c.reference_search = ?2",
+    email phone name status verification
+);
+const EMAIL: Statements = statements!(
+    "customer_by_email", " AND c.email_search = ?3",
+    reference phone name status verification
+);
+const PHONE: Statements = statements!(
+    "customer_by_phone", " AND c.phone_search = ?4",
+    reference email name status verification
+);
+const NAME: Statements = statements!(
+    "customer_by_name", " AND c.name_search = ?5",
+    reference email phone status verification
+);
+const STATUS: Statements = statements!(
+    "customer_by_status", " AND c.status = ?6 AND c.status <> 0",
+    reference email phone name verification
+);
+const VERIFICATION: Statements = statements!(
+    "customer_by_verification", " AND c.verification = ?7 AND c.verification <> 0",
+    reference email phone name status
+);
+
+impl Walked {
+    const fn statements(self) -> &'static Statements {
+        match self {
+            Self::List => &LIST,
+            Self::Reference => &REFERENCE,
+            Self::Email => &EMAIL,
+            Self::Phone => &PHONE,
+            Self::Name => &NAME,
+            Self::Status => &STATUS,
+            Self::Verification => &VERIFICATION,
+        }
+    }
+}
+
+impl Terms<'_> {
+    /// The indexes that have one of the terms, the narrowest first as a rule.
+    fn walkable(&self) -> Vec<Walked> {
+        let Self { reference, email, phone, name, status, verification } = self;
+        [
+            (reference.is_some(), Walked::Reference),
+            (email.is_some(), Walked::Email),
+            (phone.is_some(), Walked::Phone),
+            (name.is_some(), Walked::Name),
+            (verification.is_some(), Walked::Verification),
+            (status.is_some(), Walked::Status),
+        ]
+        .into_iter()
+        .filter_map(|(is_set, walked)| is_set.then_some(walked))
+        .collect()
+    }
+}
+
+/// A merchant's customers of one moment, as they are looked for.
+struct Search<'c> {
+    connection: &'c Connection,
+    merchant: MerchantNumber,
+}
+
+/// As far as it matters how wide an index is: whatever has fewer entries is walked to its end at once.
+const WIDTH_MAX: u32 = 1_000;
+
+impl Search<'_> {
+    /// Places of a page.
+    fn places(
+        &self,
+        walked: Walked,
+        terms: &Terms<'_>,
+        part: &Part,
+    ) -> Result<Vec<Place>, StoreError> {
+        self.run(walked.statements().page, terms, part, |columns| {
+            Ok((columns.take("created_ms")?, columns.take("number")?))
+        })
+    }
+
+    /// How many entries a statement that counts finds in the part, up to its limit.
+    fn count(&self, sql: &'static str, terms: &Terms<'_>, part: &Part) -> Result<u64, StoreError> {
+        let counted = self.run(sql, terms, part, |columns| columns.take_number("(index)"))?;
+        counted.first().copied().ok_or(StoreError::Corrupt { table: "customer", column: "(index)" })
+    }
+
+    fn run<T>(
+        &self,
+        sql: &'static str,
+        terms: &Terms<'_>,
+        part: &Part,
+        mut read: impl FnMut(&mut Columns<'_>) -> Result<T, StoreError>,
+    ) -> Result<Vec<T>, StoreError> {
+        let Terms { reference, email, phone, name, status, verification } = *terms;
+        let Part { created_from, before: (before_ms, before_number), limit, offset } = *part;
+        sql::list(
+            self.connection,
+            sql,
+            (
+                self.merchant.get(),
+                reference,
+                email,
+                phone,
+                name,
+                status,
+                verification,
+                created_from,
+                before_ms,
+                before_number,
+                limit,
+                offset,
+            ),
+            |row| read(&mut Columns::of(row, "customer")),
+        )
+    }
+
+    /// The index in which the least is walked: the merchant's list where no term has one of its own.
+    fn narrowest(&self, terms: &Terms<'_>, part: &Part) -> Result<Walked, StoreError> {
+        let walkable = terms.walkable();
+        let [first, rest @ ..] = walkable.as_slice() else {
+            return Ok(Walked::List);
+        };
+        if rest.is_empty() {
+            return Ok(*first);
+        }
+        let part = Part { limit: WIDTH_MAX, offset: 0, ..*part };
+        let mut narrowest = (u64::MAX, *first);
+        for walked in walkable {
+            let width = self.count(walked.statements().width, terms, &part)?;
+            // Of two that are as wide, the one that is so as a rule.
+            if width < narrowest.0 {
+                narrowest = (width, walked);
+            }
+        }
+        Ok(narrowest.1)
+    }
+}
+
+/// A page of what the query finds. Runs inside a read transaction.
+pub(crate) fn search(
+    connection: &Connection,
+    merchant: MerchantNumber,
+    query: &SealedQuery,
+    start: Start,
+    limit: u32,
+) -> Result<SealedPage, StoreError> {
+    let search = Search { connection, merchant };
+    match unique_key(query) {
+        Some(key) => search.by_name(&key, query, start, limit),
+        None => search.by_terms(query, start, limit),
+    }
+}
+
+/// A name that one customer has at most.
+fn unique_key(query: &SealedQuery) -> Option<UniqueKey> {
+    let number = query.number.map(UniqueKey::Number);
+    number
+        .or_else(|| query.id.map(UniqueKey::Id))
+        .or_else(|| query.reference.map(UniqueKey::Reference))
+}
+
+impl Search<'_> {
+    fn by_name(
+        &self,
+        key: &UniqueKey,
+        query: &SealedQuery,
+        start: Start,
+        limit: u32,
+    ) -> Result<SealedPage, StoreError> {
+        let found = read::find_customer(self.connection, self.merchant, key)?;
+        let found = found.filter(|customer| is_found(query, customer));
+        let total = u64::from(found.is_some());
+        let is_on_page = |customer: &SealedCustomer| match start {
+            Start::Offset(offset) => offset == 0,
+            Start::After(created, number) => {
+                (customer.created, customer.number.get()) < (created, number.get())
+            }
+        };
+        let customers = found.filter(|customer| limit > 0 && is_on_page(customer));
+        Ok(SealedPage { customers: customers.into_iter().collect(), total })
+    }
+
+    fn by_terms(
+        &self,
+        query: &SealedQuery,
+        start: Start,
+        limit: u32,
+    ) -> Result<SealedPage, StoreError> {
+        let created_from = query.created_from.map_or(i64::MIN, |from| from.as_ms());
+        let end = query.created_before.map_or(NEWER_THAN_ALL, |before| (before.as_ms(), 0));
+        let (before, offset) = match start {
+            Start::Offset(offset) => (end, offset),
+            Start::After(created, number) => (end.min((created.as_ms(), number.get())), 0),
+        };
+        let page = Part { created_from, before, limit, offset };
+        let counted = Part { created_from, before: end, limit: COUNTED_MAX, offset: 0 };
+        let mut total = 0_u64;
+        let mut places = Vec::new();
+        let phones = phones(query);
+        // Nobody has two phone numbers, so that the customers of each come from a walk of its own.
+        let walks = phones.len();
+        for phone in phones {
+            let terms = Terms { phone, ..terms(query) };
+            let walked = self.narrowest(&terms, &counted)?;
+            if !query.is_everything() {
+                total = total.saturating_add(self.count(
+                    walked.statements().count,
+                    &terms,
+                    &counted,
+                )?);
+            }
+            places.extend(if walks == 1 {
+                self.places(walked, &terms, &page)?
+            } else {
+                let limit = limit.saturating_add(offset);
+                self.places(walked, &terms, &Part { limit, offset: 0, ..page })?
+            });
+        }
+        if walks > 1 {
+            places.sort_unstable_by(|one, other| other.cmp(one));
+            let skipped = usize::try_from(offset).unwrap_or(usize::MAX).min(places.len());
+            places.drain(..skipped);
+            places.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
+        }
+        let customers = self.rows(query, &places)?;
+        if query.is_everything() {
+            total = read::total(self.connection, self.merchant)?;
+        }
+        Ok(SealedPage { customers, total: total.min(total_max(query)) })
+    }
+
+    /// The customers at these places. An index that leads to others is damaged.
+    fn rows(
+        &self,
+        query: &SealedQuery,
+        places: &[Place],
+    ) -> Result<Vec<SealedCustomer>, StoreError> {
+        let damaged = || StoreError::Corrupt { table: "customer", column: "(index)" };
+        let mut customers = Vec::with_capacity(places.len());
+        for (created_ms, number) in places {
+            let number = CustomerNumber::new(*number).ok_or_else(damaged)?;
+            let found = read::find_by_number(self.connection, self.merchant, number)?;
+            let is_right = |customer: &SealedCustomer| {
+                customer.created.as_ms() == *created_ms && is_found(query, customer)
+            };
+            customers.push(found.filter(is_right).ok_or_else(damaged)?);
+        }
+        Ok(customers)
+    }
+}
+
+fn total_max(query: &SealedQuery) -> u64 {
+    if query.is_everything() { u64::MAX } else { COUNTED_MAX.into() }
+}
+
+/// Each of the phone numbers once; a single "any" where none is looked for.
+fn phones(query: &SealedQuery) -> Vec<Option<&BlindIndex>> {
+    let mut phones: Vec<_> = query.phone_search.iter().map(Some).collect();
+    phones.sort_unstable();
+    phones.dedup();
+    if phones.is_empty() { vec![None] } else { phones }
+}
+
+/// The terms that have an index, but for the phone number.
+const fn terms(query: &SealedQuery) -> Terms<'_> {
+    let SealedQuery {
+        id: _,
+        number: _,
+        reference: _,
+        reference_search,
+        email_search,
+        phone_search: _,
+        name_search,
+        status,
+        verification,
+        created_from: _,
+        created_before: _,
+    } = query;
+    Terms {
+        reference: reference_search.as_ref(),
+        email: email_search.as_ref(),
+        phone: None,
+        name: name_search.as_ref(),
+        status: *status,
+        verification: *verification,
+    }
+}
+
+/// Whether the customer is one of those that are asked for.
+fn is_found(query: &SealedQuery, customer: &SealedCustomer) -> bool {
+    let SealedQuery {
+        id,
+        number,
+        reference,
+        reference_search,
+        email_search,
+        phone_search,
+        name_search,
+        status,
+        verification,
+        created_from,
+        created_before,
+    } = query;
+    let Indexes {
+        generation: _,
+        id: own_id,
+        reference: own_reference,
+        email_search: own_email,
+        phone_search: own_phone,
+        reference_search: own_reference_search,
+        name_search: own_name,
+    } = &customer.indexes;
+    let has = |term: &Option<BlindIndex>, own: &Option<BlindIndex>| term.is_none() || term == own;
+    customer.deleted.is_none()
+        && id.is_none_or(|id| id == *own_id)
+        && number.is_none_or(|number| number == customer.number)
+        && has(reference, own_reference)
+        && has(reference_search, own_reference_search)
+        && has(email_search, own_email)
+        && has(name_search, own_name)
+        && (phone_search.is_empty() || own_phone.is_some_and(|own| phone_search.contains(&own)))
+        && status.is_none_or(|status| status == customer.status)
+        && verification.is_none_or(|verification| verification == customer.verification)
+        && created_from.is_none_or(|from| customer.created >= from)
+        && created_before.is_none_or(|before| customer.created < before)
+}
+
+#[cfg(test)]
+mod tests;
