@@ -85,6 +85,7 @@ fn open(launch: &Launch) -> Arc<dyn Store> {
             statement_time_max: SOON,
             lock_time_max: SOON,
             wait_max: SOON,
+            rewrite_bytes_max: 0,
         },
         entropy: Arc::new(OsEntropy::new()),
         clock: Arc::new(PassingTime::start()),
