@@ -162,3 +162,98 @@ impl Place {
         Ok(end)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use patron_testkit::together::together;
+    use tempfile::TempDir;
+    use tokio::runtime::Builder;
+
+    use super::*;
+
+    fn entry(customer: usize) -> LedgerEntry {
+        LedgerEntry::parse(&format!("1 1 {customer} 5 {}", "ab".repeat(32))).unwrap()
+    }
+
+    fn ledger(data: &Path) -> FileLedger {
+        FileLedger::start(data.join("erasures.log"), data).unwrap()
+    }
+
+    fn note(ledger: &FileLedger, customer: usize) -> Result<(), LedgerFailure> {
+        Builder::new_current_thread().build().unwrap().block_on(ledger.note(entry(customer)))
+    }
+
+    fn text(ledger: &FileLedger) -> String {
+        fs::read_to_string(ledger.file()).unwrap()
+    }
+
+    fn lines(of: impl IntoIterator<Item = usize>) -> String {
+        of.into_iter().map(|customer| entry(customer).to_line() + "\n").collect()
+    }
+
+    #[test]
+    fn entries_stand_one_after_the_other_in_a_file_of_their_owner_s_alone() {
+        let parent = TempDir::new().unwrap();
+        let data = parent.path().join("data");
+        let ledger = ledger(&data);
+        assert!(!data.exists(), "nothing is made before it is needed");
+        note(&ledger, 1).unwrap();
+        note(&ledger, 2).unwrap();
+        assert_eq!(text(&ledger), lines([1, 2]));
+        for (path, mode) in [(ledger.file(), 0o600), (&data, 0o700)] {
+            assert_eq!(fs::metadata(path).unwrap().permissions().mode() & 0o777, mode);
+        }
+        fs::rename(ledger.file(), data.join("moved")).unwrap();
+        note(&ledger, 3).unwrap();
+        assert_eq!(text(&ledger), lines([3]), "whoever moves it away finds the rest in a new one");
+    }
+
+    #[test]
+    fn what_is_torn_is_cut_off_and_nothing_else() {
+        let data = TempDir::new().unwrap();
+        let ledger = ledger(data.path());
+        for torn in ["1", "\0\0\0", &lines([9])[..50], lines([9]).trim_end()] {
+            for before in [lines([]), lines([1, 2])] {
+                fs::write(ledger.file(), before.clone() + torn).unwrap();
+                note(&ledger, 3).unwrap();
+                assert_eq!(text(&ledger), before + &lines([3]), "{torn:?}");
+            }
+        }
+        let noise = "x".repeat(100_000);
+        fs::write(ledger.file(), &noise).unwrap();
+        assert!(note(&ledger, 3).is_err(), "no ledger at all");
+        assert_eq!(text(&ledger), noise);
+    }
+
+    #[test]
+    fn processes_that_share_a_file_do_not_tear_each_other_s_lines() {
+        let data = TempDir::new().unwrap();
+        let (crowd, each) = (4, 25);
+        together(
+            crowd,
+            |_| ledger(data.path()),
+            |at, ledger| (0..each).for_each(|one| note(&ledger, at * each + one + 1).unwrap()),
+        );
+        let text = text(&ledger(data.path()));
+        let mut found: Vec<_> =
+            text.lines().map(|line| LedgerEntry::parse(line).unwrap().customer.get()).collect();
+        found.sort_unstable();
+        assert_eq!(found, (1..=100).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn what_cannot_be_written_is_said() {
+        let data = TempDir::new().unwrap();
+        let file = data.path().join("not-mounted/erasures.log");
+        let ledger = FileLedger::start(file.clone(), data.path()).unwrap();
+        assert!(ledger.make().is_err());
+        let error = note(&ledger, 1).unwrap_err().to_string();
+        assert!(error.contains("not-mounted/erasures.log"), "{error}");
+        fs::create_dir(file.parent().unwrap()).unwrap();
+        note(&ledger, 1).unwrap();
+        assert_eq!(text(&ledger), lines([1]));
+    }
+}

@@ -27,7 +27,8 @@ const PATIENCE: Duration = Duration::from_secs(1);
 pub(crate) struct EraseArgs {
     /// The merchant's id.
     merchant: String,
-    /// The customer's number or id, or the merchant's reference of it.
+    /// The customer's number or id. The merchant's reference works as well, but every user of the machine can read
+    /// it on the command line.
     customer: String,
     /// Do not ask whether this is meant. Without a terminal to ask at, this has to be given.
     #[arg(long)]

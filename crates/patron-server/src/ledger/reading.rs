@@ -212,3 +212,53 @@ fn erased(one: Option<Result<Result<Replay, Error>, JoinError>>) -> Result<(), U
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use tempfile::TempDir;
+
+    use super::*;
+
+    /// The customers of the lines, 0 for a torn one, or the number of the line that cannot be read.
+    fn read(text: &[u8]) -> Result<Vec<i64>, u64> {
+        let directory = TempDir::new().unwrap();
+        let path = directory.path().join("ledger");
+        fs::write(&path, text).unwrap();
+        let mut lines = Lines::of(&path).unwrap().unwrap();
+        let mut found = Vec::new();
+        loop {
+            match lines.next() {
+                Ok(Some(Line::Entry(_, entry))) => found.push(entry.customer.get()),
+                Ok(Some(Line::Torn)) => found.push(0),
+                Ok(None) => return Ok(found),
+                Err(Unusable::Unreadable(number)) => return Err(number),
+                Err(other) => panic!("{other}"),
+            }
+        }
+    }
+
+    #[test]
+    fn lines_are_read_and_what_is_no_line_is_named() {
+        let line = |customer: u32| format!("1 1 {customer} 5 {}\n", "ab".repeat(32));
+        let two = line(7) + &line(8);
+        let check = |text: String, expect: Result<Vec<i64>, u64>| {
+            assert_eq!(read(text.as_bytes()), expect, "{text}");
+        };
+        check(String::new(), Ok(vec![]));
+        check(two.clone(), Ok(vec![7, 8]));
+        check(two.trim_end().to_owned(), Ok(vec![7, 8]));
+        check(two.clone() + &line(9)[..20], Ok(vec![7, 8, 0]));
+        check(two.clone() + &"\0".repeat(9_000), Ok(vec![7, 8, 0]));
+        check(two.clone() + "\n", Err(3));
+        check(line(7) + "nonsense\n" + &line(8), Err(2));
+        check(line(7) + &line(8)[..20] + &line(9), Err(2));
+        check(line(7) + &"x".repeat(9_000) + "\n" + &line(8), Err(2));
+        assert_eq!(read(b"\xff\xfe\n"), Err(1));
+        assert_eq!(read(b"\xff\xfe"), Ok(vec![0]));
+        let nowhere = TempDir::new().unwrap();
+        assert!(Lines::of(&nowhere.path().join("ledger")).unwrap().is_none());
+        assert!(Lines::of(nowhere.path()).unwrap().unwrap().next().is_err(), "a directory");
+    }
+}

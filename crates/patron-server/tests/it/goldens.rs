@@ -26,7 +26,16 @@ const JUSPAY: Goldens = Goldens {
     ],
 };
 
-const CYREXA: Goldens = Goldens { of: "patron-wire-cyrexa", rows: &[] };
+const CYREXA: Goldens = Goldens {
+    of: "patron-wire-cyrexa",
+    rows: &[
+        ("cyrexa-ipg-update-customer", 61),
+        ("contract-routes", 9),
+        ("contract-body", 7),
+        ("contract-authentication", 4),
+        ("contract-errors", 17),
+    ],
+};
 
 const ALL: [Goldens; 2] = [JUSPAY, CYREXA];
 

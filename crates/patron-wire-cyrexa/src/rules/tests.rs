@@ -1,5 +1,7 @@
 //! The tests of the rules: each field's values, and what a request does to a stored customer.
 
+use patron::profile::Address;
+
 use super::*;
 
 const NOW: Timestamp = Timestamp::from_ms(1_705_314_600_000);

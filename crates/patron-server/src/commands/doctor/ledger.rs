@@ -65,7 +65,7 @@ fn note_contents(diagnosis: &mut Diagnosis, body: LedgerBody) {
         ));
         return;
     }
-    diagnosis.ok(format!("the ledger of erasures {file} fits the data; it has {entries} entries"));
+    diagnosis.ok(format!("the ledger of erasures {file} fits the data; entries: {entries}"));
     if is_torn {
         diagnosis.warning(format!(
             "the last line of the ledger of erasures {file} is torn: nobody was erased for it, and the \
