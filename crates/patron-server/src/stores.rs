@@ -58,7 +58,7 @@ impl Location {
             statement_time_max: database.statement_time_max(),
             lock_time_max: database.lock_time_max(),
             wait_max: database.wait_max(),
-            rewrite_bytes_max: patron_store_postgres::REWRITE_BYTES_MAX,
+            rewrite_bytes_max: database.rewrite_bytes_max(),
         }))
     }
 

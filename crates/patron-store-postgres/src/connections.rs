@@ -160,13 +160,19 @@ impl Connection {
                 let values: Vec<_> = values.iter().map(as_parameter).collect();
                 self.client.query(&prepared, &values).await?
             }
-            Pooler::Transaction => {
-                let values: Vec<_> =
-                    values.iter().map(as_parameter).zip(statement.types()).collect();
-                self.client.query_typed(&statement.sql, &values).await?
-            }
+            Pooler::Transaction => self.query_afresh(statement, values).await?,
         };
         Ok(rows)
+    }
+
+    /// Runs a statement that is planned for these very values, and forgotten.
+    pub(crate) async fn query_afresh(
+        &self,
+        statement: &Statement,
+        values: &[Value<'_>],
+    ) -> Result<Vec<Row>, Failed> {
+        let values: Vec<_> = values.iter().map(as_parameter).zip(statement.types()).collect();
+        Ok(self.client.query_typed(&statement.sql, &values).await?)
     }
 
     /// Runs a statement that answers no rows; how many rows it changed.

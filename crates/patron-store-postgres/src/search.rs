@@ -1,7 +1,11 @@
 //! Searching: which customers a query finds, newest first, and how many there are.
 //!
 //! There is a statement for each term that an index can lead to, and it is the narrowest of those that are asked for
-//! that leads. All other terms are looked at in the rows that are found, each of them only if it is set.
+//! that leads. The indexes are in the order of the list, so that a page is read by walking one of them; all other terms
+//! are looked at in what is found on the way. Each search is planned by itself: then a term that is not asked for
+//! costs nothing, and is nothing to be wrong about.
+
+use std::cmp::Reverse;
 
 use patron::ids::{CustomerNumber, MerchantNumber};
 use patron::store::{COUNTED_MAX, SealedPage, SealedQuery, Start};
@@ -31,13 +35,31 @@ const KINDS: [Kind; 15] = [
     Kind::Whole,
 ];
 
+/// The index of the term that leads is in the order of the list.
+macro_rules! listed {
+    () => {
+        "created_ms"
+    };
+}
+
+/// There are few, which are sorted. The planner, which does not know how few, would rather walk through the list.
+macro_rules! sorted {
+    () => {
+        "created_ms + 0"
+    };
+}
+
 /// The customers that a query finds, by one term that leads to them.
 macro_rules! found {
-    ($lead:literal) => {
+    ($order:ident, $lead:literal) => {
         concat!(
             "FROM customer WHERE merchant = $1 AND deleted_ms IS NULL",
             $lead,
-            " AND created_ms >= $4 AND (created_ms, number) < ($5, $6) \
+            " AND ",
+            $order!(),
+            " >= $4 AND (",
+            $order!(),
+            ", number) < ($5, $6) \
              AND ($7::bytea IS NULL OR id_index = $7) AND ($8::bigint IS NULL OR number = $8) \
              AND ($9::bytea IS NULL OR reference_index = $9) \
              AND ($10::bytea IS NULL OR reference_search = $10) \
@@ -51,14 +73,15 @@ macro_rules! found {
 }
 
 macro_rules! page {
-    ($lead:literal) => {
+    ($order:ident, $lead:literal) => {
         Statement::new(
             select_customer!(
                 "JOIN (SELECT number ",
-                found!($lead),
-                "ORDER BY created_ms DESC, number DESC LIMIT $2 OFFSET $3) AS page \
-                 ON c.number = page.number \
-                 WHERE c.merchant = $1 ORDER BY c.created_ms DESC, c.number DESC"
+                found!($order, $lead),
+                "ORDER BY ",
+                $order!(),
+                " DESC, number DESC LIMIT $2 OFFSET $3) AS page \
+                 ON c.number = page.number WHERE c.merchant = $1"
             ),
             &KINDS,
         )
@@ -66,11 +89,11 @@ macro_rules! page {
 }
 
 macro_rules! count {
-    ($lead:literal) => {
+    ($order:ident, $lead:literal) => {
         Statement::new(
             concat!(
                 "SELECT count(*) FROM (SELECT 1 ",
-                found!($lead),
+                found!($order, $lead),
                 "LIMIT $2 OFFSET $3) AS found"
             ),
             &KINDS,
@@ -78,28 +101,32 @@ macro_rules! count {
     };
 }
 
-static PAGE_OF_ALL: Statement = page!("");
-static COUNT_OF_ALL: Statement = count!("");
-static PAGE_BY_NUMBER: Statement = page!(" AND number = $8");
-static COUNT_BY_NUMBER: Statement = count!(" AND number = $8");
-static PAGE_BY_ID: Statement = page!(" AND id_index = $7");
-static COUNT_BY_ID: Statement = count!(" AND id_index = $7");
-static PAGE_BY_EXACT_REFERENCE: Statement = page!(" AND reference_index = $9");
-static COUNT_BY_EXACT_REFERENCE: Statement = count!(" AND reference_index = $9");
-static PAGE_BY_REFERENCE: Statement = page!(" AND reference_search = $10");
-static COUNT_BY_REFERENCE: Statement = count!(" AND reference_search = $10");
-static PAGE_BY_EMAIL: Statement = page!(" AND email_search = $11");
-static COUNT_BY_EMAIL: Statement = count!(" AND email_search = $11");
-static PAGE_BY_PHONE: Statement =
-    page!(" AND phone_search = ANY ($12) AND phone_search IS NOT NULL");
-static COUNT_BY_PHONE: Statement =
-    count!(" AND phone_search = ANY ($12) AND phone_search IS NOT NULL");
-static PAGE_BY_NAME: Statement = page!(" AND name_search = $13");
-static COUNT_BY_NAME: Statement = count!(" AND name_search = $13");
-static PAGE_BY_STATUS: Statement = page!(" AND status = $14 AND status <> 0");
-static COUNT_BY_STATUS: Statement = count!(" AND status = $14 AND status <> 0");
-static PAGE_BY_VERIFICATION: Statement = page!(" AND verification = $15 AND verification <> 0");
-static COUNT_BY_VERIFICATION: Statement = count!(" AND verification = $15 AND verification <> 0");
+static PAGE_OF_ALL: Statement = page!(listed, "");
+static COUNT_OF_ALL: Statement = count!(listed, "");
+static PAGE_BY_NUMBER: Statement = page!(sorted, " AND number = $8");
+static COUNT_BY_NUMBER: Statement = count!(sorted, " AND number = $8");
+static PAGE_BY_ID: Statement = page!(sorted, " AND id_index = $7");
+static COUNT_BY_ID: Statement = count!(sorted, " AND id_index = $7");
+static PAGE_BY_EXACT_REFERENCE: Statement = page!(sorted, " AND reference_index = $9");
+static COUNT_BY_EXACT_REFERENCE: Statement = count!(sorted, " AND reference_index = $9");
+static PAGE_BY_REFERENCE: Statement = page!(listed, " AND reference_search = $10");
+static COUNT_BY_REFERENCE: Statement = count!(listed, " AND reference_search = $10");
+static PAGE_BY_EMAIL: Statement = page!(listed, " AND email_search = $11");
+static COUNT_BY_EMAIL: Statement = count!(listed, " AND email_search = $11");
+static PAGE_BY_PHONE: Statement = page!(listed, " AND phone_search = ($12::bytea[])[1]");
+static COUNT_BY_PHONE: Statement = count!(listed, " AND phone_search = ($12::bytea[])[1]");
+static PAGE_BY_PHONES: Statement =
+    page!(sorted, " AND phone_search = ANY ($12) AND phone_search IS NOT NULL");
+static COUNT_BY_PHONES: Statement =
+    count!(sorted, " AND phone_search = ANY ($12) AND phone_search IS NOT NULL");
+static PAGE_BY_NAME: Statement = page!(listed, " AND name_search = $13");
+static COUNT_BY_NAME: Statement = count!(listed, " AND name_search = $13");
+static PAGE_BY_STATUS: Statement = page!(listed, " AND status = $14 AND status <> 0");
+static COUNT_BY_STATUS: Statement = count!(listed, " AND status = $14 AND status <> 0");
+static PAGE_BY_VERIFICATION: Statement =
+    page!(listed, " AND verification = $15 AND verification <> 0");
+static COUNT_BY_VERIFICATION: Statement =
+    count!(listed, " AND verification = $15 AND verification <> 0");
 
 /// The term by which customers are found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -108,7 +135,10 @@ enum Lead {
     Id,
     ExactReference,
     Email,
+    /// One number.
     Phone,
+    /// One of several numbers.
+    Phones,
     Reference,
     Name,
     Verification,
@@ -117,12 +147,13 @@ enum Lead {
 }
 
 impl Lead {
-    const ALL: [Self; 10] = [
+    const ALL: [Self; 11] = [
         Self::Number,
         Self::Id,
         Self::ExactReference,
         Self::Email,
         Self::Phone,
+        Self::Phones,
         Self::Reference,
         Self::Name,
         Self::Verification,
@@ -150,7 +181,8 @@ impl Lead {
             Self::Id => id.is_some(),
             Self::ExactReference => reference.is_some(),
             Self::Email => email_search.is_some(),
-            Self::Phone => !phone_search.is_empty(),
+            Self::Phone => phone_search.len() == 1,
+            Self::Phones => phone_search.len() > 1,
             Self::Reference => reference_search.is_some(),
             Self::Name => name_search.is_some(),
             Self::Verification => verification.is_some(),
@@ -160,6 +192,20 @@ impl Lead {
         Self::ALL.into_iter().find(is_set).unwrap_or(Self::None)
     }
 
+    /// Whether a page is read by walking an index in the order of the list.
+    const fn is_listed(self) -> bool {
+        match self {
+            Self::Number | Self::Id | Self::ExactReference | Self::Phones => false,
+            Self::Email
+            | Self::Phone
+            | Self::Reference
+            | Self::Name
+            | Self::Verification
+            | Self::Status
+            | Self::None => true,
+        }
+    }
+
     const fn page(self) -> &'static Statement {
         match self {
             Self::Number => &PAGE_BY_NUMBER,
@@ -167,6 +213,7 @@ impl Lead {
             Self::ExactReference => &PAGE_BY_EXACT_REFERENCE,
             Self::Email => &PAGE_BY_EMAIL,
             Self::Phone => &PAGE_BY_PHONE,
+            Self::Phones => &PAGE_BY_PHONES,
             Self::Reference => &PAGE_BY_REFERENCE,
             Self::Name => &PAGE_BY_NAME,
             Self::Verification => &PAGE_BY_VERIFICATION,
@@ -182,6 +229,7 @@ impl Lead {
             Self::ExactReference => &COUNT_BY_EXACT_REFERENCE,
             Self::Email => &COUNT_BY_EMAIL,
             Self::Phone => &COUNT_BY_PHONE,
+            Self::Phones => &COUNT_BY_PHONES,
             Self::Reference => &COUNT_BY_REFERENCE,
             Self::Name => &COUNT_BY_NAME,
             Self::Verification => &COUNT_BY_VERIFICATION,
@@ -255,7 +303,11 @@ impl<'q> Terms<'q> {
     }
 }
 
-/// A page of what the query finds, and how many it finds. Both are of one moment if the caller says so.
+/// A planner that knows nothing of a table yet takes what it finds for a few rows, and would rather fetch all of them
+/// and sort them than walk in order.
+const IN_ORDER: &str = "SET LOCAL enable_sort = off; SET LOCAL enable_bitmapscan = off";
+
+/// A page of what the query finds, and how many it finds. Within a transaction, whose moment both are of.
 pub(crate) async fn search_customers(
     connection: &Connection,
     merchant: MerchantNumber,
@@ -272,12 +324,17 @@ pub(crate) async fn search_customers(
     };
     let terms = Terms::of(query);
     let values = terms.values(merchant, (limit, offset), place);
-    let customers = all(&connection.query(lead.page(), &values).await?, read_customer)?;
+    if lead.is_listed() {
+        connection.run(IN_ORDER).await?;
+    }
+    let rows = connection.query_afresh(lead.page(), &values).await?;
+    let mut customers = all(&rows, read_customer)?;
+    customers.sort_unstable_by_key(|customer| Reverse((customer.created, customer.number)));
     let total = if query.is_everything() {
         count_customers(connection, merchant).await?
     } else {
         let values = terms.values(merchant, (COUNTED_MAX, 0), end);
-        let rows = connection.query(lead.count(), &values).await?;
+        let rows = connection.query_afresh(lead.count(), &values).await?;
         let counted = one(&rows, |row| Columns::of(row, "customer").take_number("count"))?;
         counted.ok_or(NO_COUNT)?
     };
@@ -299,7 +356,9 @@ mod tests {
         check(&query, Lead::Verification);
         query.name_search = Some([1; 16]);
         check(&query, Lead::Name);
-        query.phone_search = vec![[1; 16]];
+        query.phone_search = vec![[1; 16], [2; 16]];
+        check(&query, Lead::Phones);
+        query.phone_search.pop();
         check(&query, Lead::Phone);
         query.id = Some([1; 16]);
         check(&query, Lead::Id);
