@@ -19,6 +19,8 @@ mod migrations;
 mod open_error;
 mod operators;
 mod outbox;
+mod page;
+mod purge;
 mod read;
 mod recent;
 mod rows;
@@ -27,10 +29,12 @@ mod second_look;
 mod sessions;
 mod sql;
 mod store;
+mod suspects;
 mod tokens;
 mod views;
 mod whole;
 mod writer;
+mod written;
 
 use std::future::ready;
 use std::path::{Path, PathBuf};
@@ -82,6 +86,8 @@ pub struct SqliteStore {
     // Fields are dropped in this order: the lock last.
     views: Arc<Views>,
     writer: Writer,
+    /// Held by whoever purges.
+    purging: tokio::sync::Mutex<()>,
     _lock: DirectoryLock,
 }
 
@@ -113,6 +119,9 @@ impl SqliteStore {
         // shared memory take over its mode.
         drop(lock::open_private(&file).map_err(OpenError::at(&file))?);
         let mut connection = connections::open_writer(&file, log_pages_due, pages_max)?;
+        if !purge::is_possible(&connection)? {
+            return Err(OpenError::NoPages);
+        }
         connections::settle(&connection)?;
         migrations::migrate(&mut connection, now)?;
         lock.remember_database().map_err(OpenError::at(directory))?;
@@ -120,7 +129,12 @@ impl SqliteStore {
         let listeners = Listeners { on_group, on_fatal };
         let views = Arc::new(Views::new(file, recent_bytes_max));
         let writer = Writer::start(connection, Arc::clone(&views), listeners);
-        Ok(Self { views, writer: writer.map_err(OpenError::Thread)?, _lock: lock })
+        Ok(Self {
+            views,
+            writer: writer.map_err(OpenError::Thread)?,
+            purging: tokio::sync::Mutex::new(()),
+            _lock: lock,
+        })
     }
 
     /// How far the schema in `directory` is, found without changing anything.

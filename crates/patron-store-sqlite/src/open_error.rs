@@ -79,6 +79,12 @@ pub enum OpenError {
          a network share"
     )]
     NoWriteAheadLog,
+    /// SQLite does not show its pages.
+    #[error(
+        "this program was built without SQLite's table of pages, so that it could not purge what is \
+         erased: build it in the directory of its sources, where .cargo/config.toml says how"
+    )]
+    NoPages,
     /// The operating system does not open a file.
     #[error("{} cannot be opened ({}): check the path and the disk", .0.display(), .1)]
     Io(PathBuf, io::Error),

@@ -28,8 +28,8 @@ use rusqlite::Connection;
 
 use crate::writer::Moves;
 use crate::{
-    SqliteStore, access_log, apply, erase, manage, operators, read, search, sessions, tokens,
-    whole, writer,
+    SqliteStore, access_log, apply, erase, manage, operators, purge, read, search, sessions,
+    tokens, whole, writer,
 };
 
 impl Store for SqliteStore {
@@ -131,7 +131,7 @@ impl Store for SqliteStore {
     }
 
     fn purge_erased(&self) -> StoreFuture<'_, Purged> {
-        Box::pin(self.writer.empty_log())
+        Box::pin(purge::purge(self))
     }
 
     fn record_purges(&self, purged: Vec<ErasedCustomer>) -> StoreFuture<'_, ()> {

@@ -6,7 +6,6 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use patron::erasure::Purged;
 use patron::ids::{CustomerNumber, MerchantNumber};
 use patron::store::StoreError;
 use rusqlite::Connection;
@@ -14,8 +13,10 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::connections::BUSY_TIMEOUT;
 use crate::errors::{NotAnswering, commit_certainly_failed, from_sqlite, is_refusal};
+use crate::suspects::Suspects;
 use crate::views::Views;
-use crate::{OnFatal, OnGroup};
+use crate::written::Written;
+use crate::{OnFatal, OnGroup, purge, sql};
 
 /// The most writes that are committed together: more gain nothing, and each waits longer.
 const GROUP_MAX: usize = 64;
@@ -32,6 +33,7 @@ pub(crate) struct Writer {
     thread: Option<JoinHandle<()>>,
     epoch: Arc<AtomicU64>,
     is_stopped: Arc<AtomicBool>,
+    suspects: Arc<Suspects>,
 }
 
 /// Whom the writer tells what.
@@ -59,13 +61,20 @@ impl Writer {
     ) -> std::io::Result<Self> {
         let (queue, waiting) = mpsc::channel(QUEUE_MAX);
         let is_stopped = Arc::new(AtomicBool::new(false));
-        let committer =
-            Committer { connection, views, listeners, is_stopped: Arc::clone(&is_stopped) };
+        let suspects = Arc::new(Suspects::all());
+        let committer = Committer {
+            connection,
+            written: Written::beside(views.file()),
+            views,
+            listeners,
+            is_stopped: Arc::clone(&is_stopped),
+            suspects: Arc::clone(&suspects),
+        };
         let thread = thread::Builder::new()
             .name("patron-writer".to_owned())
             .spawn(move || committer.serve(waiting))?;
         let epoch = Arc::new(AtomicU64::new(0));
-        Ok(Self { queue: Some(queue), thread: Some(thread), epoch, is_stopped })
+        Ok(Self { queue: Some(queue), thread: Some(thread), epoch, is_stopped, suspects })
     }
 
     /// Has `work` done in a transaction, and answers once that is durable. `work` may be done again
@@ -98,11 +107,16 @@ impl Writer {
         Ok(answer)
     }
 
-    /// Moves the log into the file and cuts it off, unless somebody still reads what is in it.
-    pub(crate) async fn empty_log(&self) -> Result<Purged, StoreError> {
+    /// Overwrites the last stale copies, moves the log into the file and cuts it off.
+    pub(crate) async fn finish_purge(&self) -> Result<Finish, StoreError> {
         let (reply, answer) = oneshot::channel();
-        self.order(Order::EmptyLog(reply)).await?;
+        self.order(Order::FinishPurge(reply)).await?;
         arrived(answer).await
+    }
+
+    /// Pages that may have stale copies.
+    pub(crate) fn suspects(&self) -> &Suspects {
+        &self.suspects
     }
 
     async fn order(&self, order: Order) -> Result<(), StoreError> {
@@ -144,7 +158,18 @@ pub(crate) async fn arrived<T>(answer: Answer<T>) -> Result<T, StoreError> {
 /// What the writer is asked for.
 enum Order {
     Write(Box<dyn Write>),
-    EmptyLog(oneshot::Sender<Result<Purged, StoreError>>),
+    FinishPurge(oneshot::Sender<Result<Finish, StoreError>>),
+}
+
+/// What came of the end of a purge.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Finish {
+    /// Nothing stale is left.
+    Purged,
+    /// So much was written meanwhile that it would take long: readers look at it first.
+    ManyWritten,
+    /// Somebody reads what the log still holds.
+    HeldUp,
 }
 
 /// A write that waits for its commit.
@@ -210,6 +235,8 @@ struct Committer {
     views: Arc<Views>,
     listeners: Listeners,
     is_stopped: Arc<AtomicBool>,
+    written: Written,
+    suspects: Arc<Suspects>,
 }
 
 impl Drop for Committer {
@@ -226,27 +253,27 @@ impl Drop for Committer {
 }
 
 impl Committer {
-    fn serve(self, mut waiting: mpsc::Receiver<Order>) {
+    fn serve(mut self, mut waiting: mpsc::Receiver<Order>) {
         while let Some(first) = waiting.blocking_recv() {
             let mut group = Vec::new();
             let mut next = Some(first);
-            let mut log = None;
+            let mut purge = None;
             while let Some(order) = next.take() {
                 match order {
                     Order::Write(write) => group.push(write),
                     // It comes after what was asked for before it.
-                    Order::EmptyLog(reply) => log = Some(reply),
+                    Order::FinishPurge(reply) => purge = Some(reply),
                 }
-                if group.len() < GROUP_MAX && log.is_none() {
+                if group.len() < GROUP_MAX && purge.is_none() {
                     next = waiting.try_recv().ok();
                 }
             }
             if !group.is_empty() {
                 self.commit_group(group);
             }
-            if let Some(reply) = log {
+            if let Some(reply) = purge {
                 // A caller that does not wait any more has nobody to tell.
-                let _ = reply.send(self.empty_log());
+                let _ = reply.send(self.finish_purge());
             }
         }
         // Leaves a single file behind. What a reader holds up stays in the log, which is as safe.
@@ -256,7 +283,7 @@ impl Committer {
 
     /// Commits all writes together. When one of them fails unexpectedly, all are rolled back and each
     /// is run again by itself, so that only those fail that fail alone.
-    fn commit_group(&self, mut group: Vec<Box<dyn Write>>) {
+    fn commit_group(&mut self, mut group: Vec<Box<dyn Write>>) {
         if self.is_stopped.load(Ordering::Acquire) {
             return fail_all(group, || NotAnswering::WriterStopped.into());
         }
@@ -280,8 +307,9 @@ impl Committer {
         }
     }
 
-    fn try_commit(&self, group: &mut [Box<dyn Write>]) -> Result<(), Failure> {
-        let _begun = self.views.begin_group(group.iter().filter_map(|write| write.customer()));
+    fn try_commit(&mut self, group: &mut [Box<dyn Write>]) -> Result<(), Failure> {
+        let views = Arc::clone(&self.views);
+        let _begun = views.begin_group(group.iter().filter_map(|write| write.customer()));
         self.run("BEGIN IMMEDIATE").map_err(Failure::Refused)?;
         for write in group {
             if let Err(error) = write.perform(&self.connection) {
@@ -290,7 +318,10 @@ impl Committer {
             }
         }
         match self.run("COMMIT") {
-            Ok(()) => Ok(()),
+            Ok(()) => {
+                self.note_written();
+                Ok(())
+            }
             Err(error) if commit_certainly_failed(&error) => {
                 self.roll_back()?;
                 Err(Failure::Refused(error))
@@ -299,11 +330,40 @@ impl Committer {
         }
     }
 
-    /// Moves the log into the file and cuts it off. Whoever reads for longer than [`READ_MAX`] holds it up.
-    fn empty_log(&self) -> Result<Purged, StoreError> {
-        if self.is_stopped.load(Ordering::Acquire) {
-            return Err(NotAnswering::WriterStopped.into());
+    /// Notes which pages the commit has written.
+    fn note_written(&mut self) {
+        match self.written.read() {
+            Ok(pages) => self.suspects.add(&pages),
+            Err(_) => self.suspects.add_all(),
         }
+    }
+
+    /// Nothing is written between the last look at a page and the end of the log.
+    fn finish_purge(&mut self) -> Result<Finish, StoreError> {
+        let suspects = Arc::clone(&self.suspects);
+        let place = ("(database file)", "page_count");
+        let count = sql::number(&self.connection, "PRAGMA page_count", [], place)?;
+        let mut taken = suspects.take(u32::try_from(count).unwrap_or(u32::MAX));
+        if taken.len() > purge::LAST {
+            return Ok(Finish::ManyWritten);
+        }
+        let pages = taken.some(purge::LAST);
+        self.overwrite(pages.clone())?;
+        taken.clear(&pages);
+        self.cut_log_off()
+    }
+
+    /// Overwrites what means nothing on these pages, in a commit of its own.
+    fn overwrite(&mut self, pages: Vec<u32>) -> Result<(), StoreError> {
+        let (reply, mut answer) = oneshot::channel();
+        let work = move |connection: &Connection| purge::overwrite(connection, &pages);
+        let write = Waiting { work, done: None, reply, epoch: None, customer: None };
+        self.commit_group(vec![Box::new(write)]);
+        answer.try_recv().unwrap_or_else(|_| Err(NotAnswering::WriterEnded.into()))
+    }
+
+    /// Moves the log into the file and cuts it off. Whoever reads for longer than [`READ_MAX`] holds it up.
+    fn cut_log_off(&self) -> Result<Finish, StoreError> {
         // Begun, so that no reader keeps its snapshot when it has read.
         let _begun = self.views.begin_group([]);
         self.connection.busy_timeout(READ_MAX).map_err(from_sqlite)?;
@@ -311,8 +371,7 @@ impl Committer {
             .connection
             .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, bool>(0));
         self.connection.busy_timeout(BUSY_TIMEOUT).map_err(from_sqlite)?;
-        let is_busy = is_busy.map_err(from_sqlite)?;
-        Ok(if is_busy { Purged::HeldUp } else { Purged::Done })
+        Ok(if is_busy.map_err(from_sqlite)? { Finish::HeldUp } else { Finish::Purged })
     }
 
     /// Takes the open transaction back, unless SQLite has done so by itself.

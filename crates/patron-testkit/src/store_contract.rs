@@ -9,15 +9,21 @@
     reason = "a check that cannot go on must fail the test"
 )]
 
+pub mod accesses;
 pub mod births;
 pub mod changes;
 pub mod creations;
+pub mod erasures;
 pub mod jobs;
 pub mod lists;
 pub mod management;
 pub mod numbers;
+pub mod operators;
+pub mod pages;
 pub mod persons;
 pub mod reopening;
+pub mod searches;
+pub mod sessions;
 pub mod tokens;
 pub mod whole;
 
@@ -70,9 +76,33 @@ macro_rules! store_contract {
             lists::lists_are_newest_first_in_pages
             lists::lists_are_per_merchant
             lists::lists_leave_deleted_customers_out
+            searches::every_term_finds_its_customer_and_several_mean_and
+            searches::customers_that_share_a_value_are_all_found
+            searches::one_of_several_phone_numbers_is_enough
+            searches::status_and_verification_are_filters
+            searches::the_time_of_creation_is_a_half_open_range
+            searches::a_search_sees_what_was_acknowledged
+            searches::searches_find_neither_deleted_customers_nor_others
+            pages::pages_begin_where_they_are_told_to
+            pages::a_walk_meets_whoever_stays_once
+            pages::totals_are_counted_up_to_a_limit
             whole::kept_customers_are_listed_in_pages
             whole::a_deleted_customer_is_found_whole
             whole::each_change_has_its_event
+            whole::a_deleted_customer_is_kept
+            whole::ages_are_listed_in_pages
+            whole::entries_are_listed_in_pages
+            erasures::an_erased_customer_is_gone
+            erasures::a_deleted_customer_is_erased
+            erasures::a_stale_erasure_writes_nothing
+            erasures::an_erasure_applied_again_is_applied_once
+            erasures::an_erased_customers_names_are_free_but_for_its_number
+            erasures::a_customer_that_is_erased_amid_changes_ends_erased
+            erasures::purges_are_recorded
+            erasures::what_was_erased_is_purged
+            accesses::the_access_log_is_newest_first_in_pages
+            accesses::the_access_log_of_one_customer_is_its_own
+            tokens::a_token_is_found_without_being_used
             tokens::a_token_is_spent_down_to_nothing
             tokens::a_token_issued_with_a_creation_works
             tokens::a_token_stops_working_when_it_expires
@@ -96,6 +126,13 @@ macro_rules! store_contract {
             management::only_a_key_in_force_is_rolled
             management::key_uses_never_move_back
             management::the_epoch_grows
+            operators::operators_are_found_and_listed
+            operators::a_taken_address_writes_nothing
+            operators::an_operator_is_updated
+            operators::a_stale_operator_writes_nothing
+            sessions::a_session_is_there_until_it_is_closed
+            sessions::a_taken_session_hash_writes_nothing
+            sessions::expired_sessions_are_cleared_a_batch_at_a_time
             reopening::reopening_keeps_everything
         }
     };

@@ -8,18 +8,20 @@ use patron::clock::Timestamp;
 use patron::customer::{self, Birth, Customer, Decided, Precondition};
 use patron::edit::Edit;
 use patron::entropy::random_bytes;
+use patron::erasure::{ErasedCustomer, Erasure};
+use patron::history::{self, SealedEntry, SealedParts};
 use patron::ids::{CustomerId, CustomerNumber, KeyNumber, MerchantNumber};
 use patron::keys::{MerchantKeys, RootKey};
 use patron::pii::Pii;
 use patron::profile::{Address, Profile, ProfileEdit, Status};
-use patron::seal::{SealedCustomer, seal_creation, seal_update};
+use patron::seal::{SealedCustomer, seal_creation, seal_erasure, seal_update};
 use patron::store::UniqueKey;
 use patron::token::TokenRecord;
 
 use crate::entropy::OsEntropy;
 
 /// When everything begins.
-pub(crate) const START: Timestamp = Timestamp::from_ms(1_700_000_000_000);
+pub const START: Timestamp = Timestamp::from_ms(1_700_000_000_000);
 
 /// The moment `ms` milliseconds after [`START`].
 pub(crate) fn at(ms: i64) -> Timestamp {
@@ -66,7 +68,7 @@ impl Made {
 
     /// The same with a client auth token issued in the same commit.
     #[must_use]
-    pub(crate) fn with_token(self, token: &TokenRecord) -> Self {
+    pub fn with_token(self, token: &TokenRecord) -> Self {
         let Self { change, customer } = self;
         Self { change: change.with_token(Some(token.clone())), customer }
     }
@@ -89,7 +91,7 @@ impl Author {
     }
 
     /// A new customer's number and id.
-    pub(crate) fn birth(&self) -> Birth {
+    pub fn birth(&self) -> Birth {
         let number = self.next_number.fetch_add(1, Ordering::Relaxed);
         Birth {
             merchant: self.merchant,
@@ -97,6 +99,11 @@ impl Author {
             id: CustomerId::issue(&self.entropy),
             created_by: Some(KeyNumber::new(1)),
         }
+    }
+
+    /// The birth of a new customer with a number that was somebody else's.
+    pub(crate) fn birth_of(&self, number: CustomerNumber) -> Birth {
+        Birth { number, ..self.birth() }
     }
 
     /// A new customer with this reference.
@@ -109,7 +116,8 @@ impl Author {
         self.create_from(self.birth(), Profile { reference: None, ..profile("") }, now)
     }
 
-    pub(crate) fn create_from(&self, birth: Birth, profile: Profile, now: Timestamp) -> Made {
+    /// A new customer with this profile, created at `now`.
+    pub fn create_from(&self, birth: Birth, profile: Profile, now: Timestamp) -> Made {
         let (customer, _) = customer::create(birth, profile, now).unwrap();
         let change = seal_creation(&self.keys, &self.entropy, &self.actor, &customer).unwrap();
         moved_on(change, customer)
@@ -121,7 +129,8 @@ impl Author {
         self.update(before, &ProfileEdit { first_name, ..ProfileEdit::default() })
     }
 
-    pub(crate) fn update(&self, before: &Made, edit: &ProfileEdit) -> Made {
+    /// What an edit makes of a customer; it must change something.
+    pub fn update(&self, before: &Made, edit: &ProfileEdit) -> Made {
         let now = at(i64::try_from(before.customer.version).unwrap());
         let none = Precondition::None;
         match customer::update(&before.customer, edit, &none, now).unwrap() {
@@ -131,11 +140,28 @@ impl Author {
     }
 
     /// What becomes of a customer that is deleted.
-    pub(crate) fn delete(&self, before: &Made) -> Made {
+    pub fn delete(&self, before: &Made) -> Made {
         let mut after = before.customer.clone();
         after.version = after.version.saturating_add(1);
         after.deleted = Some(at(1_000));
         self.seal(before, after)
+    }
+
+    /// The erasure of a customer, `ms` milliseconds after [`START`] or when it last changed.
+    pub(crate) fn erase_at(&self, before: &Made, ms: i64) -> Erasure {
+        let sealed = before.sealed().clone();
+        seal_erasure(&self.keys, &self.entropy, &self.actor, sealed, at(ms)).unwrap()
+    }
+
+    /// The erasure of a customer.
+    pub fn erase(&self, before: &Made) -> Erasure {
+        self.erase_at(before, 2_000)
+    }
+
+    /// Whether this is the whole history of a customer that was erased.
+    pub(crate) fn is_history_of(&self, erased: &ErasedCustomer, entries: &[SealedEntry]) -> bool {
+        let (head, version) = (erased.history_head, erased.version);
+        history::verify(&self.keys, entries, head, version, SealedParts::Erased).is_ok()
     }
 
     fn seal(&self, before: &Made, after: Customer) -> Made {
@@ -145,7 +171,7 @@ impl Author {
     }
 
     /// A token for a customer: issued at [`START`], good for one second.
-    pub(crate) fn token(&self, customer: CustomerNumber, uses_left: u32) -> TokenRecord {
+    pub fn token(&self, customer: CustomerNumber, uses_left: u32) -> TokenRecord {
         TokenRecord {
             merchant: self.merchant,
             hash: random_bytes(&self.entropy),

@@ -34,6 +34,27 @@ pub fn a_token_is_spent_down_to_nothing(place: &dyn Place) {
     assert_eq!(spend(&opened, &useless, START), None);
 }
 
+/// A token is found with what is left of it, expired or used up too, and is not used by that.
+pub fn a_token_is_found_without_being_used(place: &dyn Place) {
+    let opened = Opened::at(place);
+    let author = Author::of_merchant(1);
+    let find = |merchant, hash| opened.wait(opened.store.find_token(merchant, hash)).unwrap();
+    let unknown = author.token(author.birth().number, 1);
+    assert_eq!(find(author.merchant, unknown.hash), None);
+    let token = issue(&opened, &author, 2);
+    for uses_left in [2, 1, 0] {
+        let left = TokenRecord { uses_left, ..token.clone() };
+        for _ in 0..3 {
+            assert_eq!(find(author.merchant, token.hash), Some(left.clone()));
+        }
+        let spent = spend(&opened, &token, START);
+        assert_eq!(spent, (uses_left > 0).then_some(token.customer));
+    }
+    assert_eq!(find(MerchantNumber::new(2), token.hash), None);
+    assert_eq!(clear(&opened, &author, at(1_000), 9), 1);
+    assert_eq!(find(author.merchant, token.hash), None);
+}
+
 /// A token that came with a change works once the change is there.
 pub fn a_token_issued_with_a_creation_works(place: &dyn Place) {
     let opened = Opened::at(place);

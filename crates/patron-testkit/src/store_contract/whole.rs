@@ -1,7 +1,7 @@
-//! Walking over everything: customers that are deleted too, with their histories and events.
+//! Walking over everything: customers that are deleted too, with their histories and events, and their ages.
 
 use patron::ids::CustomerNumber;
-use patron::store::WholeCustomer;
+use patron::store::{CustomerAge, WholeCustomer};
 
 use super::persons::{Author, Made};
 use super::{Opened, Place};
@@ -85,4 +85,91 @@ pub fn each_change_has_its_event(place: &dyn Place) {
     // The same number, of another merchant.
     assert_eq!(arya.number(), jon.number());
     assert_eq!(whole(&opened, &other, &arya), whole_of(&[&arya]));
+}
+
+/// A customer is found by number and id when it is deleted too, and by its reference as long as it has it.
+pub fn a_deleted_customer_is_kept(place: &dyn Place) {
+    let opened = Opened::at(place);
+    let (author, other) = (Author::of_merchant(1), Author::of_merchant(2));
+    let jon = author.create("jon");
+    let kept = |key| opened.wait(opened.store.find_kept_customer(author.merchant, key)).unwrap();
+    for key in [jon.by_number(), jon.by_id(), jon.by_reference()] {
+        assert_eq!(kept(key), None);
+    }
+    opened.apply(&jon.change).unwrap();
+    for key in [jon.by_number(), jon.by_id(), jon.by_reference()] {
+        assert_eq!(kept(key).as_ref(), Some(jon.sealed()));
+        let elsewhere = opened.store.find_kept_customer(other.merchant, key);
+        assert_eq!(opened.wait(elsewhere).unwrap(), None);
+    }
+    let deleted = author.delete(&jon);
+    opened.apply(&deleted.change).unwrap();
+    for key in [jon.by_number(), jon.by_id()] {
+        assert_eq!(kept(key).as_ref(), Some(deleted.sealed()));
+    }
+    assert_eq!(kept(jon.by_reference()), None);
+    let next = author.create("jon");
+    opened.apply(&next.change).unwrap();
+    assert_eq!(kept(jon.by_reference()).as_ref(), Some(next.sealed()));
+}
+
+/// Ages come in the order of numbers and in pages: of deleted customers too, and of no other merchant's.
+pub fn ages_are_listed_in_pages(place: &dyn Place) {
+    let opened = Opened::at(place);
+    let (author, other) = (Author::of_merchant(1), Author::of_merchant(2));
+    let ages =
+        |after, limit| opened.wait(opened.store.list_ages(author.merchant, after, limit)).unwrap();
+    assert_eq!(ages(0, 9), []);
+    let made: Vec<_> = (0..5).map(|number| author.create(&number.to_string())).collect();
+    let deleted = author.delete(&made[1]);
+    let renamed = author.rename(&made[3], "Arya");
+    for one in made.iter().rev().chain([&deleted, &renamed, &other.create("jon")]) {
+        opened.apply(&one.change).unwrap();
+    }
+    let all: Vec<_> = [&made[0], &deleted, &made[2], &renamed, &made[4]]
+        .map(|one| CustomerAge {
+            number: one.number(),
+            updated: one.customer.updated,
+            deleted: one.customer.deleted,
+        })
+        .into();
+    assert_eq!(all[1].deleted, deleted.sealed().deleted);
+    assert_eq!(ages(0, 9), all);
+    assert_eq!(ages(0, 2), all[..2]);
+    assert_eq!(ages(2, 2), all[2..4]);
+    assert_eq!(ages(5, 2), []);
+    assert_eq!(ages(0, 0), []);
+    assert_eq!(ages(i64::MAX, u32::MAX), []);
+    assert_eq!(ages(i64::MIN, u32::MAX), all);
+}
+
+/// A history comes newest first, from any version on downwards, with its sealed parts.
+pub fn entries_are_listed_in_pages(place: &dyn Place) {
+    let opened = Opened::at(place);
+    let (author, other) = (Author::of_merchant(1), Author::of_merchant(2));
+    let mut made = vec![author.create("jon")];
+    for number in 2..=12 {
+        made.push(author.rename(&made[made.len() - 1], &format!("Jon {number}")));
+    }
+    for one in made.iter().chain([&author.create("arya"), &other.create("jon")]) {
+        opened.apply(&one.change).unwrap();
+    }
+    let mut all: Vec<_> = made.iter().map(|one| one.change.parts().entry.clone()).collect();
+    all.reverse();
+    let entries = |before, limit| {
+        let number = made[0].number();
+        opened.wait(opened.store.list_entries(author.merchant, number, before, limit)).unwrap()
+    };
+    assert_eq!(entries(None, 99), all);
+    assert_eq!(entries(None, 5), all[..5]);
+    assert_eq!(entries(Some(8), 5), all[5..10]);
+    assert_eq!(entries(Some(3), 5), all[10..]);
+    for before in [Some(0), Some(1)] {
+        assert_eq!(entries(before, 5), []);
+    }
+    assert_eq!(entries(Some(u64::MAX), 99), all);
+    assert_eq!(entries(Some(100), 0), []);
+    let nobody = author.birth().number;
+    let none = opened.store.list_entries(author.merchant, nobody, None, 9);
+    assert_eq!(opened.wait(none).unwrap(), []);
 }
