@@ -137,7 +137,7 @@ impl Edge {
 
     async fn ask_wires(&self, request: &mut Request, is_sound: bool) -> Answered {
         let wires = &self.site.wires;
-        let Some(wire) = wires.iter().find(|wire| wire.owns(&request.path)) else {
+        let Some(wire) = wires.iter().find(|wire| wire.owns(&request.method, &request.path)) else {
             let id = &request.context.request_id;
             return Answered {
                 wire: SERVER,
@@ -285,7 +285,7 @@ mod tests {
             "panicking"
         }
 
-        fn owns(&self, _path: &str) -> bool {
+        fn owns(&self, _method: &Method, _path: &str) -> bool {
             true
         }
 
@@ -305,8 +305,8 @@ mod tests {
             plain(StatusCode::INTERNAL_SERVER_ERROR, "in its own words", "(broken)", id)
         }
 
-        fn example(&self) -> &'static str {
-            "/"
+        fn example(&self, _key: &str, _url: &str) -> String {
+            String::new()
         }
 
         fn settings(&self) -> &'static [Setting] {

@@ -10,14 +10,15 @@ pub(crate) type Wires = Arc<[Arc<dyn Wire>]>;
 
 /// The wires that this program speaks.
 pub(crate) fn wires(patron: &Arc<Patron>) -> Wires {
+    let cyrexa: Arc<dyn Wire> = Arc::new(patron_wire_cyrexa::Cyrexa::new(Arc::clone(patron)));
     // Juspay's client libraries may ask for any path, so its wire owns every path and stands last.
     let juspay: Arc<dyn Wire> = Arc::new(patron_wire_juspay::Juspay::new(Arc::clone(patron)));
-    Arc::new([juspay])
+    Arc::new([cyrexa, juspay])
 }
 
-/// Requests to try the wires with, as curl takes them behind an address.
-pub(crate) fn examples(wires: &Wires) -> impl Iterator<Item = &'static str> {
-    wires.iter().map(|wire| wire.example())
+/// Requests to try the wires with, as curl takes them.
+pub(crate) fn examples(wires: &Wires, key: &str, url: &str) -> Vec<String> {
+    wires.iter().map(|wire| wire.example(key, url)).collect()
 }
 
 /// What merchants can set, over all wires.

@@ -81,12 +81,16 @@ impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         let refusal = match error.kind() {
             Kind::Invalid(fields) => Refusal::wrong_in_core(fields),
-            Kind::Unauthenticated => Refusal::Unauthenticated,
+            // The vendor has one answer to what is not in force, whatever it was before.
+            Kind::Unauthenticated | Kind::Expired => Refusal::Unauthenticated,
             Kind::Denied => Refusal::Forbidden,
             Kind::AddressRefused => Refusal::BadOrigin,
             Kind::NotFound => Refusal::CustomerNotFound,
             Kind::AlreadyExists => Refusal::AlreadyExists,
             Kind::Stale => Refusal::PreconditionFailed,
+            Kind::RateLimited { retry_after_s } => {
+                Refusal::TooManyRequests { retry_after_s: *retry_after_s }
+            }
             Kind::Unavailable { retry_after_s } => {
                 Refusal::Unavailable { retry_after_s: *retry_after_s }
             }

@@ -73,7 +73,7 @@ impl Wire for Juspay {
         "juspay"
     }
 
-    fn owns(&self, _path: &str) -> bool {
+    fn owns(&self, _method: &http::Method, _path: &str) -> bool {
         true
     }
 
@@ -94,9 +94,12 @@ impl Wire for Juspay {
         refused_unread(context, Refusal::Internal)
     }
 
-    fn example(&self) -> &'static str {
-        "/customers -d object_reference_id=customer@gmail.com -d mobile_number=99887766 \
-         -d email_address=customer@gmail.com -d first_name=Jon -d last_name=Snow"
+    fn example(&self, key: &str, url: &str) -> String {
+        format!(
+            "-u {key}: {url}/customers -d object_reference_id=customer@gmail.com \
+             -d mobile_number=99887766 -d email_address=customer@gmail.com -d first_name=Jon \
+             -d last_name=Snow"
+        )
     }
 
     fn settings(&self) -> &'static [Setting] {
