@@ -13,7 +13,13 @@ pub(crate) fn wires(patron: &Arc<Patron>) -> Wires {
     let cyrexa: Arc<dyn Wire> = Arc::new(patron_wire_cyrexa::Cyrexa::new(Arc::clone(patron)));
     // Juspay's client libraries may ask for any path, so its wire owns every path and stands last.
     let juspay: Arc<dyn Wire> = Arc::new(patron_wire_juspay::Juspay::new(Arc::clone(patron)));
-    Arc::new([cyrexa, juspay])
+    let vendors = [cyrexa, juspay];
+    // What merchants can set of the vendors' is set by our own interface.
+    let settings = vendors.iter().flat_map(|wire| wire.settings()).copied().collect();
+    let admin: Arc<dyn Wire> =
+        Arc::new(patron_wire_admin::Admin::new(Arc::clone(patron), settings));
+    let [cyrexa, juspay] = vendors;
+    Arc::new([admin, cyrexa, juspay])
 }
 
 /// Requests to try the wires with, as curl takes them.
