@@ -404,7 +404,6 @@ impl Committer {
     fn overwrite(&mut self, pages: Vec<u32>) -> Result<(), StoreError> {
         let (reply, mut answer) = oneshot::channel();
         let work = move |connection: &Connection| purge::overwrite(connection, &pages);
-        // The program purges by itself, and again later.
         let origin = Origin::Unasked;
         let write = Waiting { work, done: None, reply, epoch: None, customer: None, origin };
         self.commit_group(vec![Box::new(write)]);
