@@ -111,7 +111,12 @@ struct Stage {
 impl Stage {
     fn new() -> Self {
         let server = launch().with("--token-uses").with("1000000").start();
-        create_merchant(&server, "fuzzed", &[]);
+        let fuzzed = create_merchant(&server, "fuzzed", &[]);
+        // The numbers of these stand in the fuzzer's configuration.
+        for number in 1..=3 {
+            let form = format!("object_reference_id=r{number}&mobile_number=1");
+            Call::post("/customers").basic(&fuzzed).form(form).send(&server).expect(200);
+        }
         let scopes = "customers:read,customers:write,customers:erase,admin";
         let (key, _) = create_key(&server, "testaccount", &["--scopes", scopes]);
         for (number, email) in [(1, "owner@example.com"), (2, "other@example.com")] {
@@ -159,7 +164,7 @@ const PASSWORD: &str = "correct horse battery staple";
 fn operator(server: &Server, email: &str) -> Value {
     let words = ["operator", "create", "--deployment", "--role", "owner", "--email", email];
     let more = ["--name", "Owner", "--password-stdin", "--json"];
-    server.manage_with(&[&words[..], &more].concat(), PASSWORD).json()
+    server.manage_with(&[&words[..], &more].concat(), &format!("{PASSWORD}\n")).json()
 }
 
 /// How many operations there were, at the least.
