@@ -14,9 +14,8 @@ from schemathesis.openapi.checks import (
     UnsupportedMethodResponse,
 )
 
-# How many of a long list of words are tried one by one in the short run, and how many types of one body.
+# How many of a long list of words are tried one by one in the short run.
 WORDS_MAX = 4
-MEDIA_TYPES_MAX = 2
 
 
 @schemathesis.hook
@@ -30,7 +29,7 @@ def before_load_schema(context, raw_schema):
 
 
 def thin(value):
-    """Shortens long lists of words, and lists of media types."""
+    """Shortens long lists of words, and leaves one name to each form of a body."""
     if isinstance(value, list):
         for item in value:
             thin(item)
@@ -40,8 +39,8 @@ def thin(value):
             value["enum"] = words[:WORDS_MAX]
         content = value.get("content")
         if isinstance(content, dict):
-            for name in list(content)[MEDIA_TYPES_MAX:]:
-                del content[name]
+            forms = {json.dumps(content[name].get("schema")): name for name in reversed(content)}
+            value["content"] = {name: content[name] for name in content if name in forms.values()}
         for member in value.values():
             thin(member)
 
