@@ -226,7 +226,7 @@ impl<'a> App<'a> {
             },
         )?;
         let reachable = format!("{scheme}://{}", reachable(address));
-        let examples = wires::examples(&self.opened.wires);
+        let examples = |key: &str, url: &str| wires::examples(&self.opened.wires, key, url);
         let flags = sandbox::flags(location, &self.installation.data);
         Ok(first + &sandbox::greeting(&key, &reachable, &flags, examples))
     }

@@ -7,6 +7,7 @@
     reason = "all of this is test code, functions outside of #[test] included"
 )]
 
+mod across;
 mod allow_list;
 mod ammunition;
 mod authentication;
@@ -17,6 +18,7 @@ mod concurrency;
 mod corpus;
 mod create;
 mod crowds;
+mod cyrexa;
 mod data;
 mod database;
 mod deployment;
