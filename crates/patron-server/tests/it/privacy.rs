@@ -388,7 +388,7 @@ fn tell_of_people(format: &str) {
     telling.tell_all();
     telling.finds_nothing_in(&people::look_after_operators(&telling.server));
     telling.finds_nothing_in(&alive(&telling.server));
-    telling.finds_nothing_in(&people::erase_all(&telling.server));
+    telling.finds_nothing_in(&people::erase(&telling.server));
     let ledger = std::fs::read_to_string(telling.launch.data().join("erasures.log")).unwrap();
     assert_eq!(ledger.lines().count(), 2, "the ledger is among what is looked at");
     telling.end();

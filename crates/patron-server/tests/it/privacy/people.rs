@@ -7,7 +7,7 @@ use super::stories::canaries;
 use crate::operators::told;
 use patron_wire_juspay::fields::FieldName;
 
-const EMAIL: &str = "canary-operator@nest.example";
+const EMAIL: &str = "canary-warden@nest.example";
 const OTHER_EMAIL: &str = "Canary-Director@nest.example";
 const NAME: &str = "Canariana Birdwatcher";
 const OTHER_NAME: &str = "Canarioto Ornithologist";
@@ -32,25 +32,28 @@ pub(super) fn look_after_operators(server: &Server) -> Vec<Place> {
         let outcome = told(server.launch(), &words, stdin);
         assert_eq!(outcome.status.code(), Some(code), "{words:?}: {outcome:?}");
         let Outcome { status: _, stdout, stderr } = outcome;
-        places.push((format!("the output of {words:?}"), (stdout + &stderr).into_bytes()));
+        let said = (stdout.clone() + &stderr).into_bytes();
+        places.push((format!("the output of {words:?}"), said));
+        stdout
     };
     let create = |email, name| {
         ["create", "--role", "operator", "--email", email, "--name", name, "--password-stdin"]
     };
-    tell(&create(EMAIL, NAME), PASSWORD, 0);
+    let made = tell(&create(EMAIL, NAME), PASSWORD, 0);
+    let number = made.split(' ').nth(1).unwrap();
     tell(&create(OTHER_EMAIL, OTHER_NAME), OTHER_PASSWORD, 0);
     tell(&create(&loud, OTHER_NAME), PASSWORD, 1);
     tell(&create(NOT_AN_EMAIL, NAME), PASSWORD, 2);
     tell(&create(EMAIL, NAME), SHORT_PASSWORD, 2);
-    tell(&["set", "1", "--name", OTHER_NAME, "--password-stdin"], OTHER_PASSWORD, 0);
-    tell(&["set", "1", "--name", NAME, "--disable"], "", 0);
-    tell(&["set", "1", "--role", "auditor", "--password-stdin"], SHORT_PASSWORD, 2);
+    tell(&["set", number, "--name", OTHER_NAME, "--password-stdin"], OTHER_PASSWORD, 0);
+    tell(&["set", number, "--name", NAME, "--disable"], "", 0);
+    tell(&["set", number, "--role", "auditor", "--password-stdin"], SHORT_PASSWORD, 2);
     tell(&["set", "77", "--name", OTHER_NAME], "", 1);
     places
 }
 
-/// Erases everybody of whom the stories tell, and some who are not there.
-pub(super) fn erase_all(server: &Server) -> Vec<Place> {
+/// Erases customers of whom the stories tell, and some who are not there.
+pub(super) fn erase(server: &Server) -> Vec<Place> {
     let references = canaries(FieldName::ObjectReferenceId);
     let (first, second) = (references[0], references[1]);
     let mut places = Vec::new();
