@@ -6,6 +6,7 @@
 pub mod address;
 pub mod authorization;
 pub mod body;
+pub mod client;
 pub mod conditions;
 pub mod contract;
 pub mod path;
@@ -17,10 +18,11 @@ pub mod request;
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All targets.
-pub const TARGETS: [Target; 7] = [
+pub const TARGETS: [Target; 8] = [
     ("address", address::check),
     ("authorization", authorization::check),
     ("body", body::check),
+    ("client", client::check),
     ("conditions", conditions::check),
     ("path", path::check),
     ("query", query::check),

@@ -162,11 +162,8 @@ impl<'a> App<'a> {
             signals,
         } = self;
         let site = site(&opened, settings, &metrics);
-        let lease = Duration::from_millis(settings.job_lease_ms);
-        let mut chores = vec![
-            tokio::spawn(record_key_uses(Arc::clone(&opened.patron))),
-            tokio::spawn(jobs::serve(Arc::clone(&opened.patron), lease, Arc::clone(&metrics))),
-        ];
+        let mut chores = jobs::begin(&opened.patron, settings.jobs(), &metrics);
+        chores.push(tokio::spawn(record_key_uses(Arc::clone(&opened.patron))));
         if let Some(control) = control(&location)? {
             chores.push(tokio::spawn(control.serve(opened.clone())));
         }
@@ -229,7 +226,7 @@ impl<'a> App<'a> {
             },
         )?;
         let reachable = format!("{scheme}://{}", reachable(address));
-        let examples = wires::examples(&self.opened.wires);
+        let examples = |key: &str, url: &str| wires::examples(&self.opened.wires, key, url);
         let flags = sandbox::flags(location, &self.installation.data);
         Ok(first + &sandbox::greeting(&key, &reachable, &flags, examples))
     }

@@ -1,9 +1,11 @@
 //! The commands: each file says what one of them takes and what it prints.
 
 pub(crate) mod doctor;
+pub(crate) mod erase;
 pub(crate) mod key;
 pub(crate) mod merchant;
 pub(crate) mod migrate;
+pub(crate) mod operator;
 mod reach;
 mod serve;
 pub(crate) mod verify;
@@ -36,6 +38,8 @@ pub(crate) fn run(invocation: Invocation) -> Result<ExitCode, Refusal> {
             Command::Serve(settings) => serve::run(place, &settings).await,
             Command::Merchant(arguments) => merchant::run(place, arguments).await,
             Command::Key(arguments) => key::run(place, arguments).await,
+            Command::Operator(arguments) => operator::run(place, arguments).await,
+            Command::Erase(arguments) => erase::run(place, arguments).await,
             Command::Migrate(arguments) => migrate::run(place, arguments).await,
             Command::Doctor(settings) => doctor::run(place, &settings).await,
             Command::Verify(arguments) => verify::run(place, arguments).await,

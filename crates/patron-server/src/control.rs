@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::time::{sleep, timeout};
+use zeroize::Zeroizing;
 
 use crate::management::{Command, Failure, Report, execute};
 use crate::opening::Opened;
@@ -138,7 +139,8 @@ impl Address {
 }
 
 async fn answer(mut stream: UnixStream, opened: &Opened) -> io::Result<()> {
-    let mut line = Vec::new();
+    // A command may hold a password.
+    let mut line = Zeroizing::new(Vec::new());
     let (reader, _) = stream.split();
     let mut reader = BufReader::new(reader.take(REQUEST_SIZE_MAX));
     timeout(TIME_MAX, reader.read_until(b'\n', &mut line)).await??;
@@ -192,7 +194,7 @@ pub(crate) async fn ask(
 }
 
 async fn exchange(stream: &mut UnixStream, command: &Command) -> io::Result<Reply> {
-    let mut text = serde_json::to_vec(command)?;
+    let mut text = Zeroizing::new(serde_json::to_vec(command)?);
     text.push(b'\n');
     timeout(TIME_MAX, stream.write_all(&text)).await??;
     let mut line = Vec::new();

@@ -137,7 +137,7 @@ impl Edge {
 
     async fn ask_wires(&self, request: &mut Request, is_sound: bool) -> Answered {
         let wires = &self.site.wires;
-        let Some(wire) = wires.iter().find(|wire| wire.owns(&request.path)) else {
+        let Some(wire) = wires.iter().find(|wire| wire.owns(&request.method, &request.path)) else {
             let id = &request.context.request_id;
             return Answered {
                 wire: SERVER,
@@ -274,6 +274,7 @@ mod tests {
     use patron::clock::Timestamp;
     use patron_wire::{AnswerFuture, Setting};
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, duplex};
+    use utoipa::openapi::OpenApi;
 
     use super::*;
 
@@ -285,7 +286,7 @@ mod tests {
             "panicking"
         }
 
-        fn owns(&self, _path: &str) -> bool {
+        fn owns(&self, _method: &Method, _path: &str) -> bool {
             true
         }
 
@@ -305,12 +306,16 @@ mod tests {
             plain(StatusCode::INTERNAL_SERVER_ERROR, "in its own words", "(broken)", id)
         }
 
-        fn example(&self) -> &'static str {
-            "/"
+        fn example(&self, _key: &str, _url: &str) -> String {
+            String::new()
         }
 
         fn settings(&self) -> &'static [Setting] {
             &[]
+        }
+
+        fn openapi(&self) -> OpenApi {
+            OpenApi::default()
         }
     }
 

@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use patron::Patron;
-use patron::clock::Clock as _;
-use patron::jobs::Jobs;
+use patron::jobs::{JobPolicy, Jobs};
 use patron::store::Job;
+use tokio::task::JoinHandle;
 use tokio::time::{MissedTickBehavior, interval};
 
 use crate::metrics::Metrics;
@@ -16,9 +16,21 @@ use crate::system::SystemClock;
 /// The least time between two rounds.
 const PAUSE_MIN: Duration = Duration::from_millis(100);
 
-/// Does this process's part of the jobs, for ever.
-pub(crate) async fn serve(patron: Arc<Patron>, lease: Duration, metrics: Arc<Metrics>) {
-    let mut jobs = Jobs::new(patron, lease);
+/// Begins this process's part of the jobs, for ever: each goes on by itself, since a purge may take long.
+pub(crate) fn begin(
+    patron: &Arc<Patron>,
+    policy: JobPolicy,
+    metrics: &Arc<Metrics>,
+) -> Vec<JoinHandle<()>> {
+    let begin = |job| {
+        let jobs = Jobs::new(Arc::clone(patron), policy);
+        tokio::spawn(serve(job, jobs, policy.lease, Arc::clone(metrics)))
+    };
+    Job::ALL.into_iter().map(begin).collect()
+}
+
+/// Does a job whenever it is this process's turn.
+async fn serve(job: Job, mut jobs: Jobs, lease: Duration, metrics: Arc<Metrics>) {
     // Several times within the lease, so that one round that is late does not lose it.
     let mut ticks = interval((lease / 3).max(PAUSE_MIN));
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -26,12 +38,10 @@ pub(crate) async fn serve(patron: Arc<Patron>, lease: Duration, metrics: Arc<Met
     ticks.tick().await;
     loop {
         ticks.tick().await;
-        for job in Job::ALL {
-            let round = jobs.do_round(job, SystemClock.now()).await;
-            metrics.count_round(job, &round);
-            if let Some(error) = &round.error {
-                tracing::warn!(error = chain(error), job = job.name(), "the job goes on later");
-            }
+        let round = jobs.do_round(job, &SystemClock).await;
+        metrics.count_round(job, &round);
+        if let Some(error) = &round.error {
+            tracing::warn!(error = chain(error), job = job.name(), "the job goes on later");
         }
     }
 }

@@ -1,7 +1,9 @@
 //! Managing an installation: commands and their reports, the same through a running server and without.
 
+mod erasure;
 mod keys;
 mod merchants;
+mod operators;
 mod verification;
 
 use std::collections::BTreeMap;
@@ -11,11 +13,13 @@ use patron::error::{Error, Kind};
 use patron::ids::MerchantId;
 use serde::{Deserialize, Serialize};
 
-use crate::config::Expiry;
+use crate::config::{Expiry, Secret, Term};
 use crate::opening::Opened;
 use crate::refusal::{Refusal, chain};
 use crate::system::SystemClock;
 
+pub(crate) use erasure::{ErasureBody, LedgerBody, ReceiptBody};
+pub(crate) use operators::{OperatorBody, OperatorChange};
 pub(crate) use verification::{BrokenBody, PageBody};
 
 /// What is to be done.
@@ -58,6 +62,34 @@ pub(crate) enum Command {
         number: i64,
         grace_s: u64,
     },
+    /// Creates an operator of a merchant, or of the deployment.
+    CreateOperator {
+        merchant: Option<String>,
+        role: String,
+        email: Secret,
+        name: Secret,
+        password: Secret,
+    },
+    ListOperators {
+        merchant: Option<String>,
+    },
+    SetOperator {
+        merchant: Option<String>,
+        number: i64,
+        change: OperatorChange,
+    },
+    /// Erases a customer, whom its number, its id or its reference names.
+    EraseCustomer {
+        merchant: String,
+        customer: Secret,
+    },
+    /// What has become of the erasure of the customer with this number.
+    FindErasure {
+        merchant: String,
+        customer: i64,
+    },
+    /// What `doctor` asks about the ledger of erasures.
+    CheckLedger,
     /// Whether a server answers at all.
     Greet,
     /// What `doctor` asks about merchants and keys.
@@ -77,6 +109,10 @@ pub(crate) struct EditBody {
     pub(crate) name: Option<String>,
     pub(crate) country_code: Option<String>,
     pub(crate) allow_list: Option<String>,
+    /// How long after they were deleted customers are erased.
+    pub(crate) erase_deleted_after_days: Option<Term>,
+    /// How long after something last changed about them.
+    pub(crate) erase_inactive_after_days: Option<Term>,
     /// Settings of wires; `None` unsets one.
     pub(crate) wires: BTreeMap<String, Option<String>>,
 }
@@ -90,6 +126,10 @@ pub(crate) enum Report {
     NewKey(NewKeyBody),
     Keys(Vec<KeyBody>),
     Revoked { number: i64 },
+    Operator(OperatorBody),
+    Operators(Vec<OperatorBody>),
+    Erasure(ErasureBody),
+    Ledger(LedgerBody),
     Greeting { behind_proxy: bool },
     Findings(Findings),
     Broken(Vec<String>),
@@ -105,6 +145,8 @@ pub(crate) struct MerchantBody {
     pub(crate) created: String,
     pub(crate) country_code: String,
     pub(crate) allow_list: Vec<String>,
+    pub(crate) erase_deleted_after_days: Option<u16>,
+    pub(crate) erase_inactive_after_days: Option<u16>,
     pub(crate) settings: Vec<SettingBody>,
 }
 
@@ -177,9 +219,11 @@ impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         let (is_invalid, message) = match error.kind() {
             Kind::Invalid(_) => (true, error.to_string()),
-            Kind::Unauthenticated | Kind::Denied | Kind::AddressRefused => {
-                (false, error.to_string())
-            }
+            Kind::Unauthenticated
+            | Kind::Expired
+            | Kind::Denied
+            | Kind::AddressRefused
+            | Kind::RateLimited { .. } => (false, error.to_string()),
             Kind::NotFound => (
                 false,
                 format!("{error}: `patron merchant list` and `patron key list` show what there is"),
@@ -233,6 +277,23 @@ pub(crate) async fn execute(opened: &Opened, command: Command) -> Result<Report,
         Command::RollKey { merchant, number, grace_s } => {
             keys::roll(opened, &merchant, (number, grace_s), now).await
         }
+        Command::CreateOperator { merchant, role, email, name, password } => {
+            let wanted = operators::Wanted { role, email, name, password };
+            operators::create(opened, merchant.as_deref(), wanted, now).await
+        }
+        Command::ListOperators { merchant } => {
+            operators::list(opened, merchant.as_deref(), now).await
+        }
+        Command::SetOperator { merchant, number, change } => {
+            operators::set(opened, merchant.as_deref(), (number, change), now).await
+        }
+        Command::EraseCustomer { merchant, customer } => {
+            erasure::erase(opened, &merchant, customer.expose(), now).await
+        }
+        Command::FindErasure { merchant, customer } => {
+            erasure::find(opened, &merchant, customer, now).await
+        }
+        Command::CheckLedger => erasure::check_ledger(opened, now).await,
         Command::Greet => Ok(Report::Greeting { behind_proxy: opened.is_behind_proxy }),
         Command::CheckKeys => keys::check(opened, now).await,
         Command::CheckIntegrity => check_integrity(opened).await,

@@ -45,6 +45,10 @@ pub(crate) struct Metrics {
     connections: Gauge,
     job_held: Family<JobLabels, Gauge>,
     tokens_cleared: Counter,
+    sessions_cleared: Counter,
+    retention_erased: Counter,
+    erased_purged: Counter,
+    purge_held_up: Gauge,
     management_epoch: Gauge,
 }
 
@@ -58,7 +62,9 @@ impl Metrics {
         let group_size = Histogram::new(GROUP_SIZES);
         let connections = Gauge::default();
         let job_held = Family::<JobLabels, Gauge>::default();
-        let tokens_cleared = Counter::default();
+        let [tokens_cleared, sessions_cleared, retention_erased, erased_purged] =
+            [(); 4].map(|()| Counter::default());
+        let purge_held_up = Gauge::default();
         let management_epoch = Gauge::default();
         registry.register(
             "patron_store_group_size",
@@ -75,6 +81,26 @@ impl Metrics {
             "patron_tokens_cleared",
             "Client auth tokens that were deleted after they had expired",
             tokens_cleared.clone(),
+        );
+        registry.register(
+            "patron_sessions_cleared",
+            "Sessions of operators that were deleted after they had expired",
+            sessions_cleared.clone(),
+        );
+        registry.register(
+            "patron_retention_erased",
+            "Customers that were erased because their time was over",
+            retention_erased.clone(),
+        );
+        registry.register(
+            "patron_erased_purged",
+            "Erased customers whose bytes have gone from the live files",
+            erased_purged.clone(),
+        );
+        registry.register(
+            "patron_purge_held_up",
+            "Whether erased customers wait for somebody who still reads what was there before",
+            purge_held_up.clone(),
         );
         registry.register(
             "patron_management_epoch",
@@ -94,6 +120,10 @@ impl Metrics {
             connections,
             job_held,
             tokens_cleared,
+            sessions_cleared,
+            retention_erased,
+            erased_purged,
+            purge_held_up,
             management_epoch,
         }
     }
@@ -120,9 +150,16 @@ impl Metrics {
     /// Counts a round of a job.
     pub(crate) fn count_round(&self, job: Job, round: &Round) {
         self.job_held.get_or_create(&[("job", job.name())]).set(round.is_held.into());
-        match job {
-            Job::ClearTokens => self.tokens_cleared.inc_by(round.done),
+        let counter = match job {
+            Job::ClearTokens => &self.tokens_cleared,
+            Job::ClearSessions => &self.sessions_cleared,
+            Job::Retain => &self.retention_erased,
+            Job::PurgeErased => {
+                self.purge_held_up.set(round.is_held_up.into());
+                &self.erased_purged
+            }
         };
+        counter.inc_by(round.done);
     }
 
     /// Takes in of which change of merchants or keys the process has learned last.
@@ -293,9 +330,12 @@ mod tests {
         let _asked = one.begin();
         drop(two.begin());
         metrics.count_group(3);
-        let round = |is_held, done| Round { is_held, done, error: None };
+        let round = |is_held, done| Round { is_held, done, is_held_up: is_held, error: None };
         metrics.count_round(Job::ClearTokens, &round(false, 2));
         metrics.count_round(Job::ClearTokens, &round(true, 5));
+        metrics.count_round(Job::ClearSessions, &round(true, 1));
+        metrics.count_round(Job::Retain, &round(true, 2));
+        metrics.count_round(Job::PurgeErased, &round(true, 3));
         metrics.note_management_epoch(7);
         let text = metrics.to_text();
         for line in [
@@ -309,6 +349,10 @@ mod tests {
             "patron_store_group_size_count 1",
             "patron_job_held{job=\"clear_tokens\"} 1",
             "patron_tokens_cleared_total 7",
+            "patron_sessions_cleared_total 1",
+            "patron_retention_erased_total 2",
+            "patron_erased_purged_total 3",
+            "patron_purge_held_up 1",
             "patron_management_epoch 7",
             "patron_build_info{version=\"0.1.0\"} 1",
             "# EOF",

@@ -1,5 +1,6 @@
 //! Opening an installation: data directory, store, root key, core, wires, in this order.
 
+use std::io;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::sync::Arc;
@@ -8,14 +9,18 @@ use std::time::Duration;
 use patron::Patron;
 use patron::clock::{Clock, Timestamp};
 use patron::entropy::Entropy;
+use patron::error::Kind;
 use patron::ids::CustomerIds;
 use patron::installation::Mode;
 use patron::keys::RootKey;
 use patron::patron::{OpenError, Parts};
+use patron::session::SessionPolicy;
 use patron::store::{Store, StoreError};
 use patron::token::TokenPolicy;
 
 use crate::config::{InstallationSettings, Secret, ServeSettings};
+use crate::ledger::{self, FileLedger, Unusable};
+use crate::passwords::PasswordThreads;
 use crate::refusal::{Refusal, chain};
 use crate::root_key::{self, Found};
 use crate::stores::{self, Engine, Location, OnGroup, Schema, Sizes};
@@ -27,6 +32,7 @@ use crate::wires::{Wires, wires};
 pub(crate) struct Opened {
     pub(crate) engine: Engine,
     pub(crate) patron: Arc<Patron>,
+    pub(crate) ledger: Arc<FileLedger>,
     pub(crate) wires: Wires,
     /// Whether it is served behind proxies that are believed.
     pub(crate) is_behind_proxy: bool,
@@ -103,12 +109,15 @@ impl Opening<'_> {
         if let Some(warning) = &found.warning {
             warn(warning);
         }
-        let parts = self.parts(store, found.key, entropy);
+        let ledger = self.ledger()?;
+        let parts = self.parts(store, found.key, entropy, &ledger)?;
         let patron = Arc::new(self.open_core(parts, now).await?);
+        self.replay_erasures(&patron, &ledger, now).await?;
         let wires = wires(&patron);
         Ok(Opened {
             engine,
             patron,
+            ledger,
             wires,
             is_behind_proxy: self
                 .serving
@@ -133,16 +142,18 @@ impl Opening<'_> {
     /// Production does not put people's data where other users of the machine can reach it. What it
     /// makes itself is its owner's alone; this is about what was there before.
     fn check_privacy(&self) -> Result<(), Refusal> {
-        let Some(data) = self.location.directory() else {
-            return Ok(());
-        };
         if self.installation.mode != Mode::Production {
             return Ok(());
         }
-        for (path, others_may, mend) in [
-            (data.to_owned(), 0o022, "chmod 700"),
-            (stores::database_file(data), 0o077, "chmod 600"),
-        ] {
+        let data = self.location.directory();
+        let of_data = data.into_iter().flat_map(|data| {
+            [
+                (data.to_owned(), 0o022, "chmod 700"),
+                (stores::database_file(data), 0o077, "chmod 600"),
+            ]
+        });
+        let of_ledger = (self.installation.ledger(), 0o022, "chmod 600");
+        for (path, others_may, mend) in of_data.chain([of_ledger]) {
             let mode = std::fs::metadata(&path).map(|found| found.permissions().mode());
             if mode.is_ok_and(|mode| mode & others_may != 0) {
                 return Err(Refusal::configuration(format!(
@@ -194,10 +205,22 @@ impl Opening<'_> {
         })
     }
 
-    fn parts(&self, store: Arc<dyn Store>, root: RootKey, entropy: Arc<dyn Entropy>) -> Parts {
+    fn ledger(&self) -> Result<Arc<FileLedger>, Refusal> {
+        let ledger = FileLedger::start(self.installation.ledger(), &self.installation.data);
+        ledger.map(Arc::new).map_err(|error| no_thread(&error))
+    }
+
+    fn parts(
+        &self,
+        store: Arc<dyn Store>,
+        root: RootKey,
+        entropy: Arc<dyn Entropy>,
+        ledger: &Arc<FileLedger>,
+    ) -> Result<Parts, Refusal> {
         let serving = self.serving.as_ref().map(|serving| serving.settings);
         let seed = serving.and_then(|settings| settings.sandbox_seed);
-        Parts {
+        let passwords = PasswordThreads::start().map_err(|error| no_thread(&error))?;
+        Ok(Parts {
             store,
             root,
             ids: seed.map_or_else(CustomerIds::random, CustomerIds::seeded),
@@ -206,8 +229,54 @@ impl Opening<'_> {
                 lifetime: Duration::from_secs(settings.token_lifetime_s),
                 uses_max: settings.token_uses,
             }),
+            sessions: serving.map_or_else(SessionPolicy::default, ServeSettings::sessions),
+            erasure: self.installation.erasure.policy(),
+            ledger: Arc::<FileLedger>::clone(ledger),
+            passwords: Arc::new(passwords),
             mode: self.installation.mode,
+        })
+    }
+
+    /// A server erases again whom an older copy of the data has brought back, before it answers anybody.
+    async fn replay_erasures(
+        &self,
+        patron: &Arc<Patron>,
+        ledger: &FileLedger,
+        now: Timestamp,
+    ) -> Result<(), NotOpened> {
+        if self.serving.is_none() {
+            return Ok(());
         }
+        let file = ledger.file().display();
+        match ledger::replay(patron, ledger.file(), now).await {
+            Ok(found) => found.iter().for_each(|contents| contents.log(ledger.file())),
+            Err(Unusable::Store(error)) => {
+                let reason = chain(&error);
+                let refusal = Refusal::failure(format!(
+                    "{} does not answer while the ledger of erasures {file} is replayed ({reason}): \
+                     run `patron doctor`",
+                    self.location
+                ));
+                let is_away = matches!(error.kind(), Kind::Unavailable { .. });
+                return Err(match self.location {
+                    Location::Database(_) if is_away => NotOpened::Away(refusal),
+                    Location::Database(_) | Location::Directory(_) => NotOpened::Refused(refusal),
+                });
+            }
+            Err(
+                unusable @ (Unusable::Io(_)
+                | Unusable::Unreadable(_)
+                | Unusable::Foreign(_)
+                | Unusable::Ended(_)),
+            ) => return Err(unusable_ledger(ledger.file(), &unusable).into()),
+        }
+        if let Err(error) = ledger.make() {
+            tracing::warn!(
+                "the ledger of erasures {file} cannot be written ({error}), and nobody can be erased: \
+                 correct --erasure-ledger or the file's owner and mode"
+            );
+        }
+        Ok(())
     }
 
     async fn open_core(&self, parts: Parts, now: Timestamp) -> Result<Patron, NotOpened> {
@@ -242,6 +311,33 @@ async fn own_root_key(
         Some(born @ Mode::Production) => return Err(other_mode(location, born).into()),
     }
     Ok(root_key::create_in_data(data, entropy)?)
+}
+
+fn no_thread(error: &io::Error) -> Refusal {
+    Refusal::failure(format!(
+        "a thread cannot be started ({error}): check the limits of the system"
+    ))
+}
+
+/// What is said when nobody can go by the ledger.
+pub(crate) fn unusable_ledger(file: &Path, unusable: &Unusable) -> Refusal {
+    let mend = match unusable {
+        Unusable::Io(_) => "correct --erasure-ledger or the file's owner and mode",
+        Unusable::Unreadable(_) => {
+            "give this installation's own file with --erasure-ledger, put a good copy in its place, or \
+             take that line away"
+        }
+        Unusable::Foreign(_) => {
+            "give this installation's own file with --erasure-ledger, or take away the lines that are \
+             not its own"
+        }
+        Unusable::Store(_) | Unusable::Ended(_) => "run `patron doctor`",
+    };
+    Refusal::configuration(format!(
+        "the ledger of erasures {} cannot be used: {}: {mend}",
+        file.display(),
+        chain(unusable)
+    ))
 }
 
 fn other_mode(location: &Location, born: Mode) -> Refusal {

@@ -1,7 +1,7 @@
 //! What goes to stdout: text for people in aligned columns, JSON for programs.
 
 use std::fmt::Write as _;
-use std::io::{ErrorKind, Write as _};
+use std::io::{ErrorKind, IsTerminal as _, Write as _};
 
 use serde::Serialize;
 
@@ -51,6 +51,34 @@ pub(crate) fn pairs(pairs: &[(&str, String)]) -> String {
         text.push('\n');
     }
     text
+}
+
+/// One line on stderr that changes, for people only.
+#[derive(Default)]
+pub(crate) struct Progress {
+    width: usize,
+}
+
+impl Progress {
+    /// Shows the line.
+    pub(crate) fn show(&mut self, text: &str) {
+        let mut stderr = std::io::stderr().lock();
+        if stderr.is_terminal() {
+            let width = self.width;
+            // Whoever closed it does not want to know.
+            let _ = write!(stderr, "\r{text:width$}").and_then(|()| stderr.flush());
+            self.width = text.len();
+        }
+    }
+
+    /// Takes the line away.
+    pub(crate) fn clear(&mut self) {
+        if self.width > 0 {
+            self.show("");
+            let _ = std::io::stderr().write_all(b"\r");
+            self.width = 0;
+        }
+    }
 }
 
 fn line<'a>(widths: &[usize], cells: impl Iterator<Item = &'a str>) -> String {

@@ -104,7 +104,7 @@ pub(crate) fn greeting(
     key: &SandboxKey,
     url: &str,
     flags: &str,
-    examples: impl Iterator<Item = &'static str>,
+    examples: impl Fn(&str, &str) -> Vec<String>,
 ) -> String {
     let new_key = format!("patron key create {MERCHANT}{flags}");
     match key {
@@ -125,11 +125,11 @@ pub(crate) fn greeting(
     }
 }
 
-fn first_key(key: &str, url: &str, examples: impl Iterator<Item = &'static str>) -> String {
+fn first_key(key: &str, url: &str, examples: impl Fn(&str, &str) -> Vec<String>) -> String {
     // Nobody has a certificate for an address of this machine that curl would believe.
     let trust = if url.starts_with("https:") { "-k " } else { "" };
-    let lines: String =
-        examples.map(|example| format!("  curl {trust}-u {key}: {url}{example}\n")).collect();
+    let examples = examples(key, url).into_iter();
+    let lines: String = examples.map(|example| format!("  curl {trust}{example}\n")).collect();
     format!("Merchant {MERCHANT}, API key {key}  (shown this once)\nTry:\n{lines}")
 }
 
@@ -163,14 +163,18 @@ fn data_flag(data: &Path) -> String {
 mod tests {
     use std::sync::Arc;
 
+    use patron::erasure::ErasurePolicy;
     use patron::ids::CustomerIds;
     use patron::installation::Mode;
     use patron::keys::RootKey;
     use patron::patron::Parts;
+    use patron::session::SessionPolicy;
     use patron::token::TokenPolicy;
     use tokio::task::JoinSet;
 
     use super::*;
+    use crate::ledger::FileLedger;
+    use crate::passwords::PasswordThreads;
     use crate::stores::{self, Location, Sizes};
     use crate::system::OsEntropy;
 
@@ -184,12 +188,18 @@ mod tests {
             let location = Location::Directory(data.path().to_owned());
             let entropy = Arc::new(OsEntropy::new());
             let opening = stores::open(&location, NOW, Sizes::SMALL, entropy, Arc::new(|_| ()));
+            let file = data.path().join("erasures.log");
+            let ledger = FileLedger::start(file, data.path()).unwrap();
             let parts = Parts {
                 store: opening.await.unwrap().store(),
                 root: RootKey::new([7; 32]).unwrap(),
                 entropy: Arc::new(OsEntropy::new()),
                 ids: CustomerIds::random(),
                 tokens: TokenPolicy::default(),
+                sessions: SessionPolicy::default(),
+                erasure: ErasurePolicy::default(),
+                ledger: Arc::new(ledger),
+                passwords: Arc::new(PasswordThreads::start().unwrap()),
                 mode: Mode::Sandbox,
             };
             let patron = Arc::new(Patron::open(parts, NOW).await.unwrap());
@@ -227,8 +237,11 @@ mod tests {
     fn the_first_start_prints_a_line_that_works_as_it_stands() {
         let key = "0123456789ABCDEF0123456789ABCDEF";
         let key = SandboxKey::First(ApiKeyText::parse(key).unwrap());
+        let examples = |key: &str, url: &str| {
+            vec![format!("-u {key}: {url}/a -d b=c"), format!("-u {key}: {url}/d")]
+        };
         assert_eq!(
-            greeting(&key, "http://127.0.0.1:8080", "", ["/a -d b=c", "/d"].into_iter()),
+            greeting(&key, "http://127.0.0.1:8080", "", examples),
             "Merchant testaccount, API key 0123456789ABCDEF0123456789ABCDEF  (shown this once)\n\
              Try:\n  curl -u 0123456789ABCDEF0123456789ABCDEF: http://127.0.0.1:8080/a -d b=c\n  \
              curl -u 0123456789ABCDEF0123456789ABCDEF: http://127.0.0.1:8080/d\n"
@@ -246,10 +259,11 @@ mod tests {
             statement_time_max: std::time::Duration::ZERO,
             lock_time_max: std::time::Duration::ZERO,
             wait_max: std::time::Duration::ZERO,
+            rewrite_bytes_max: 0,
         }));
         let flags = flags(&location, Path::new(DATA_DEFAULT));
         assert_eq!(
-            greeting(&SandboxKey::Known, "http://x", &flags, std::iter::empty()),
+            greeting(&SandboxKey::Known, "http://x", &flags, |_, _| Vec::new()),
             "For a new key: patron key create testaccount --mode sandbox, with the same \
              --database-url or PATRON_DATABASE_URL\n"
         );
@@ -259,7 +273,7 @@ mod tests {
     fn later_starts_tell_how_to_make_a_key() {
         let say = |data: &str| {
             let flags = data_flag(Path::new(data));
-            greeting(&SandboxKey::Known, "http://x", &flags, std::iter::empty())
+            greeting(&SandboxKey::Known, "http://x", &flags, |_, _| Vec::new())
         };
         assert_eq!(say(DATA_DEFAULT), "For a new key: patron key create testaccount\n");
         assert!(say("/tmp/x y").ends_with("testaccount --data '/tmp/x y'\n"));

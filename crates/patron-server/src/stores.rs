@@ -58,6 +58,7 @@ impl Location {
             statement_time_max: database.statement_time_max(),
             lock_time_max: database.lock_time_max(),
             wait_max: database.wait_max(),
+            rewrite_bytes_max: database.rewrite_bytes_max(),
         }))
     }
 

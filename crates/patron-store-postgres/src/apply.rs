@@ -11,13 +11,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use patron::change::{Change, ChangeParts, Expected};
 use patron::clock::Timestamp;
-use patron::ids::{CustomerNumber, MerchantNumber};
+use patron::ids::{ChangeId, CustomerNumber, MerchantNumber};
 use patron::seal::SealedCustomer;
 use patron::store::{StoreError, Unique};
 use tokio_postgres::Row;
 
-pub(crate) use crate::apply::writes::{COUNT, PUT_ENTRIES, PUT_KEYS};
-use crate::apply::writes::{Rows, write_and_commit};
+use crate::apply::writes::write_and_commit;
+pub(crate) use crate::apply::writes::{COUNT, PUT_ENTRIES, PUT_KEYS, entry_values};
+use crate::by_merchant::Rows;
 use crate::connections::{Connection, Isolation};
 use crate::errors::Failed;
 use crate::rows::{Columns, customer_values};
@@ -32,7 +33,7 @@ type Answered = (MerchantNumber, bool, Vec<Row>);
 pub(crate) type Answer = Result<(), StoreError>;
 
 /// Locks what is to be updated, in the order of the numbers.
-static LOCK: Statement = Statement::new(
+pub(crate) static LOCK: Statement = Statement::new(
     "SELECT number, version, deleted_ms FROM customer WHERE merchant = $1 AND number = ANY ($2) \
      ORDER BY number FOR UPDATE",
     &[Kind::Whole, Kind::Wholes],
@@ -70,14 +71,15 @@ pub(crate) static CREATE: RowsStatement = RowsStatement::new(
     " ON CONFLICT DO NOTHING RETURNING number",
 );
 
-/// Whose names they are that a change wants. Each question has an index of its own.
+/// Whose names they are that the changes of a group want. Each question has an index of its own, which the planner
+/// takes when it is told how few there are at most.
 static FIND_TAKEN: Statement = Statement::new(
-    "SELECT number, id_index, reference_index FROM customer \
-         WHERE merchant = $1 AND number = ANY ($2) \
-     UNION ALL SELECT number, id_index, reference_index FROM customer \
-         WHERE merchant = $1 AND id_index = ANY ($3) \
-     UNION ALL SELECT number, id_index, reference_index FROM customer \
-         WHERE merchant = $1 AND reference_index IS NOT NULL AND reference_index = ANY ($4)",
+    "(SELECT number, id_index, reference_index FROM customer \
+         WHERE merchant = $1 AND number = ANY ($2) LIMIT 64) \
+     UNION ALL (SELECT number, id_index, reference_index FROM customer \
+         WHERE merchant = $1 AND id_index = ANY ($3) LIMIT 64) \
+     UNION ALL (SELECT number, id_index, reference_index FROM customer \
+         WHERE merchant = $1 AND reference_index IS NOT NULL AND reference_index = ANY ($4) LIMIT 64)",
     &[Kind::Whole, Kind::Wholes, Kind::BytesList, Kind::BytesList],
 );
 
@@ -125,6 +127,18 @@ pub(crate) async fn apply(
         write_and_commit(connection, &winners, &found, sharing).await?;
     }
     Ok(answers)
+}
+
+/// Whether this change of a customer was applied before. It is confirmed as soon as the transaction commits.
+pub(crate) async fn was_applied(
+    connection: &Connection,
+    (merchant, number): Place,
+    change: ChangeId,
+) -> Result<bool, Failed> {
+    let (numbers, changes) = ([number.get()], [change.as_bytes().as_slice()]);
+    let values =
+        [Value::Whole(merchant.get().into()), Value::Wholes(&numbers), Value::BytesList(&changes)];
+    Ok(!connection.query(&FIND_APPLIED, &values).await?.is_empty())
 }
 
 /// What is to be done about a change.

@@ -14,15 +14,31 @@ use crate::sql::{Kind, Statement, Value};
 use crate::transaction::Database;
 
 /// Every table that is distributed by its column `merchant`, the first before those that lie beside it.
-pub(crate) const DISTRIBUTED: [&str; 6] =
-    ["customer", "customer_key", "history", "outbox", "customer_count", "client_token"];
+pub(crate) const DISTRIBUTED: [&str; 8] = [
+    "customer",
+    "customer_key",
+    "history",
+    "outbox",
+    "customer_count",
+    "client_token",
+    "erased_customer",
+    "access_log",
+];
 
 /// Every table that each server has a copy of. They change seldom.
-pub(crate) const REFERENCE: [&str; 6] =
-    ["installation", "management_epoch", "wrapped_key", "merchant", "merchant_setting", "api_key"];
+pub(crate) const REFERENCE: [&str; 7] = [
+    "installation",
+    "management_epoch",
+    "wrapped_key",
+    "merchant",
+    "merchant_setting",
+    "api_key",
+    "operator",
+];
 
-/// Every table that stays where it is, on the coordinator.
-pub(crate) const LOCAL: [&str; 4] = ["migration", "counter", "job", "api_key_use"];
+/// Every table that stays where it is, on the coordinator. Sessions come and go too often for a copy on every
+/// server, belong to no merchant alone, and are never joined with anything.
+pub(crate) const LOCAL: [&str; 5] = ["migration", "counter", "job", "api_key_use", "session"];
 
 static HAS_CITUS: Statement =
     Statement::new("SELECT 1::bigint FROM pg_extension WHERE extname = 'citus'", &[]);

@@ -160,13 +160,19 @@ impl Connection {
                 let values: Vec<_> = values.iter().map(as_parameter).collect();
                 self.client.query(&prepared, &values).await?
             }
-            Pooler::Transaction => {
-                let values: Vec<_> =
-                    values.iter().map(as_parameter).zip(statement.types()).collect();
-                self.client.query_typed(&statement.sql, &values).await?
-            }
+            Pooler::Transaction => self.query_afresh(statement, values).await?,
         };
         Ok(rows)
+    }
+
+    /// Runs a statement that is planned for these very values, and forgotten.
+    pub(crate) async fn query_afresh(
+        &self,
+        statement: &Statement,
+        values: &[Value<'_>],
+    ) -> Result<Vec<Row>, Failed> {
+        let values: Vec<_> = values.iter().map(as_parameter).zip(statement.types()).collect();
+        Ok(self.client.query_typed(&statement.sql, &values).await?)
     }
 
     /// Runs a statement that answers no rows; how many rows it changed.
@@ -193,6 +199,19 @@ impl Connection {
     /// Runs plain SQL.
     pub(crate) async fn run(&self, sql: &str) -> Result<(), Failed> {
         Ok(self.client.batch_execute(sql).await?)
+    }
+
+    /// Runs plain SQL that takes as long as it takes; whether there was nothing to warn of. The session is of no use
+    /// to anybody else afterwards.
+    pub(crate) async fn run_for_long(&self, sql: &str) -> Result<bool, Failed> {
+        match self.pooler {
+            Pooler::None => self.run("SET statement_timeout = 0").await?,
+            // Nobody asked for a limit there, outside of transactions.
+            Pooler::Transaction => {}
+        }
+        let before = self.warnings.load(Ordering::Acquire);
+        self.run(sql).await?;
+        Ok(self.warnings.load(Ordering::Acquire) == before)
     }
 
     /// Whether the session is as it was asked to be. Where it is not, statements that were prepared on it may be

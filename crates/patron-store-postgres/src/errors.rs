@@ -115,6 +115,11 @@ pub(crate) enum NotAnswering {
     /// The server takes no writes any more.
     #[error("the database server has become a replica, which takes no writes")]
     Demoted,
+    /// What only the tables' owner may do.
+    #[error(
+        "the role of --database-url does not own the tables, and so cannot see to it that what was erased is gone"
+    )]
+    NotOwner,
     /// What was asked together with others failed for all of them.
     #[error(transparent)]
     Shared(Arc<StoreError>),
@@ -165,6 +170,14 @@ impl Failed {
             Self::Database(error) => error.code().is_some_and(|code| {
                 *code == SqlState::LOCK_NOT_AVAILABLE || *code == SqlState::QUERY_CANCELED
             }),
+            Self::Refused(_) | Self::TimedOut | Self::NoConnection(_) | Self::Unknown(_) => false,
+        }
+    }
+
+    /// Whether it waited too long for a lock.
+    pub(crate) fn is_locked_out(&self) -> bool {
+        match self {
+            Self::Database(error) => error.code() == Some(&SqlState::LOCK_NOT_AVAILABLE),
             Self::Refused(_) | Self::TimedOut | Self::NoConnection(_) | Self::Unknown(_) => false,
         }
     }

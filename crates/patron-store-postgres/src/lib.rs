@@ -5,11 +5,14 @@
 //! (`gathering.rs`, `reads.rs`, `writer.rs`, `apply.rs`); one that comes alone is done at once. What is remembered
 //! of merchants and keys holds for a second without the database (`epoch.rs`).
 
+mod access_log;
 mod apply;
+mod by_merchant;
 mod citus;
 mod confirm;
 mod connections;
 mod epoch;
+mod erase;
 mod errors;
 mod gate;
 mod gathering;
@@ -19,16 +22,21 @@ mod manage;
 mod migrations;
 mod open_error;
 mod opening;
+mod operators;
 mod outbox;
 pub mod plain;
+mod purge;
 mod read;
 mod reads;
 mod replica;
 mod rows;
 mod runtime;
+mod search;
+mod sessions;
 mod settings;
 mod sql;
 mod statements;
+mod store;
 mod tls;
 mod tokens;
 mod transaction;
@@ -36,37 +44,24 @@ mod whole;
 mod writer;
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use patron::api_key::ApiKey;
-use patron::change::Change;
 use patron::clock::{MonotonicClock, Timestamp};
 use patron::entropy::Entropy;
-use patron::history::SealedEntry;
-use patron::ids::{CustomerNumber, KeyNumber, MerchantId, MerchantNumber, ProcessId};
-use patron::installation::Installation;
-use patron::keys::{KeyOwner, WrappedKey};
-use patron::merchant::Merchant;
-use patron::seal::SealedCustomer;
-use patron::store::{
-    Counter, Job, ListedKey, ManagementChange, SealedList, Store, StoreError, StoreFuture,
-    UniqueKey, WholeCustomer,
-};
-use patron::token::TokenRecord;
+use patron::store::StoreError;
 
 use crate::confirm::Confirmations;
 use crate::epoch::Epochs;
-use crate::errors::{Doubt, Failed, NotAnswering};
 pub use crate::open_error::OpenError;
 use crate::opening::{connect, on, prepare};
+use crate::purge::Purging;
 use crate::reads::Reads;
 use crate::replica::Replica;
 use crate::runtime::Runtime;
 use crate::settings::Limits;
-pub use crate::settings::{Pooler, Settings};
+pub use crate::settings::{Pooler, REWRITE_BYTES_MAX, Settings};
 pub use crate::statements::{StatementText, statements, tables};
 use crate::transaction::Database;
-use crate::writer::{Parts, Writer};
+use crate::writer::{Parts, Sharing, Writer};
 
 /// The most lanes that work off lookups, and as many that write: more would make smaller groups.
 const LANES_MAX: usize = 4;
@@ -110,6 +105,7 @@ pub struct PostgresStore {
     epochs: Epochs,
     confirmations: Confirmations,
     replica: Option<Replica>,
+    purging: Purging,
     // Last: everything else lives on it.
     runtime: Runtime,
 }
@@ -138,11 +134,16 @@ impl PostgresStore {
                 Some(Replica::new(database.clone(), replica, Arc::clone(&clock)))
             }
         };
+        let shutting_out = settings.shutting_out();
+        let purging = connect(shutting_out.primary()?, shutting_out.limits(), &entropy)?;
         let lanes_max = usize::try_from(others / 3).unwrap_or(1).clamp(1, LANES_MAX);
         let epochs = Epochs::new(aside, Arc::clone(&clock));
         let opening = prepare(database.clone(), now, replica.is_some());
         let sharing = on(&runtime, Box::pin(opening)).await?;
         let confirming = Arc::clone(&clock);
+        let is_cluster = sharing == Sharing::WithinMerchant;
+        let purging =
+            Purging::new(purging, is_cluster, Arc::clone(&clock), settings.rewrite_bytes_max);
         let writer = Writer::new(Parts {
             database: database.clone(),
             lanes_max,
@@ -157,7 +158,7 @@ impl PostgresStore {
         on(&runtime, Box::pin(async move { first.ask_patiently(FIRST_ANSWER_TRIES).await }))
             .await?;
         let reads = Reads::new(database.clone(), lanes_max);
-        Ok(Self { database, reads, writer, epochs, confirmations, replica, runtime })
+        Ok(Self { database, reads, writer, epochs, confirmations, replica, purging, runtime })
     }
 
     /// How far the schema is, found without changing anything.
@@ -239,225 +240,4 @@ impl PostgresStore {
         let database = self.database.clone();
         self.runtime.run(async move { integrity::check(&database).await }).await
     }
-}
-
-/// Answers a question: `$held` is the connection, and `$($kept)*` is what the question owns.
-macro_rules! ask {
-    ($store:expr, |$held:ident| $question:expr) => {{
-        let database = $store.database.clone();
-        $store.runtime.run(async move { database.ask(|$held| async move { $question }).await })
-    }};
-}
-
-/// Writes in a transaction.
-macro_rules! write {
-    ($store:expr, $kept:ident, |$held:ident| $work:expr) => {{
-        let database = $store.database.clone();
-        $store.runtime.run(async move {
-            let $kept = &$kept;
-            Ok(database.write(|$held| async move { $work }).await?)
-        })
-    }};
-}
-
-/// Writes in a transaction what may be written twice.
-macro_rules! write_again {
-    ($store:expr, $kept:ident, |$held:ident| $work:expr) => {{
-        let database = $store.database.clone();
-        $store.runtime.run(async move {
-            let $kept = &$kept;
-            Ok(database.write_again(|$held| async move { $work }).await?)
-        })
-    }};
-}
-
-impl Store for PostgresStore {
-    fn find_installation(&self) -> StoreFuture<'_, Option<Installation>> {
-        ask!(self, |held| read::find_installation(&held).await)
-    }
-
-    fn found(&self, installation: Installation, keys: Vec<WrappedKey>) -> StoreFuture<'_, ()> {
-        write!(self, keys, |held| manage::found(&held, &installation, keys).await)
-    }
-
-    fn apply(&self, changes: Vec<Change>) -> StoreFuture<'_, Vec<Result<(), StoreError>>> {
-        // All wait before the first is answered, so that they share commits.
-        let runtime = self.runtime.handle();
-        let waiting: Vec<_> =
-            changes.into_iter().map(|change| self.writer.enqueue(runtime, change)).collect();
-        let answers = async move {
-            let mut answers = Vec::with_capacity(waiting.len());
-            for answer in waiting {
-                answers.push(answer.await.unwrap_or_else(|_| Err(reads::dropped())));
-            }
-            Ok(answers)
-        };
-        self.runtime.in_time(answers, NotAnswering::Unknown(Doubt::TimedOut))
-    }
-
-    fn find_customer(
-        &self,
-        merchant: MerchantNumber,
-        key: UniqueKey,
-    ) -> StoreFuture<'_, Option<Arc<SealedCustomer>>> {
-        let answer = self.reads.find(self.runtime.handle(), merchant, key);
-        let answer = async move { answer.await.unwrap_or_else(|_| Err(reads::dropped())) };
-        self.runtime.in_time(answer, NotAnswering::TimedOut)
-    }
-
-    fn list_customers(
-        &self,
-        merchant: MerchantNumber,
-        offset: u32,
-        limit: u32,
-    ) -> StoreFuture<'_, SealedList> {
-        let (database, replica) = (self.database.clone(), self.replica.clone());
-        self.runtime.run(async move {
-            if let Some(replica) = replica
-                && let Some(list) = replica.list_customers(merchant, (offset, limit)).await
-            {
-                return Ok(list);
-            }
-            let list = |held| async move { list_in(held, merchant, (offset, limit)).await };
-            database.ask_snapshot(list).await
-        })
-    }
-
-    fn list_history(
-        &self,
-        merchant: MerchantNumber,
-        customer: CustomerNumber,
-    ) -> StoreFuture<'_, Vec<SealedEntry>> {
-        ask!(self, |held| read::list_history(&held, merchant, customer).await)
-    }
-
-    fn list_kept_customers(
-        &self,
-        merchant: MerchantNumber,
-        after: i64,
-        limit: u32,
-    ) -> StoreFuture<'_, Vec<CustomerNumber>> {
-        ask!(self, |held| whole::list_customers(&held, merchant, after, limit).await)
-    }
-
-    fn find_whole_customer(
-        &self,
-        merchant: MerchantNumber,
-        customer: CustomerNumber,
-    ) -> StoreFuture<'_, WholeCustomer> {
-        let database = self.database.clone();
-        self.runtime.run(async move {
-            let find = |held: transaction::Held| async move {
-                whole::find_customer(&held, merchant, customer).await
-            };
-            database.ask_snapshot(find).await
-        })
-    }
-
-    fn issue_token(&self, token: TokenRecord) -> StoreFuture<'_, ()> {
-        write!(self, token, |held| tokens::issue(&held, token).await)
-    }
-
-    fn spend_token(
-        &self,
-        merchant: MerchantNumber,
-        hash: [u8; 32],
-        now: Timestamp,
-    ) -> StoreFuture<'_, Option<CustomerNumber>> {
-        write!(self, hash, |held| tokens::spend(&held, merchant, hash, now).await)
-    }
-
-    fn clear_expired_tokens(
-        &self,
-        merchant: MerchantNumber,
-        now: Timestamp,
-        limit: u32,
-    ) -> StoreFuture<'_, u32> {
-        write_again!(self, now, |held| tokens::clear(&held, merchant, *now, limit).await)
-    }
-
-    fn claim_job(&self, job: Job, holder: ProcessId, lease: Duration) -> StoreFuture<'_, bool> {
-        write_again!(self, holder, |held| jobs::claim(&held, job, *holder, lease).await)
-    }
-
-    fn lease_numbers(&self, counter: Counter, count: u32) -> StoreFuture<'_, i64> {
-        write_again!(self, counter, |held| manage::lease(&held, *counter, count).await)
-    }
-
-    fn manage(&self, change: ManagementChange) -> StoreFuture<'_, ()> {
-        let (database, epochs) = (self.database.clone(), self.epochs.clone());
-        let work = async move {
-            let asked = epochs.now();
-            let epoch = manage::apply(&database, &change).await?;
-            match epoch {
-                Some(epoch) => epochs.note(epoch, asked),
-                // It was done before; what that began is to be learned.
-                None => drop(epochs.ask().await?),
-            }
-            Ok(())
-        };
-        self.runtime.run_or(work, NotAnswering::Unknown(Doubt::TimedOut))
-    }
-
-    fn find_merchant(&self, number: MerchantNumber) -> StoreFuture<'_, Option<Merchant>> {
-        ask!(self, |held| read::find_merchant(&held, number).await)
-    }
-
-    fn find_merchant_by_id<'a>(&'a self, id: &'a MerchantId) -> StoreFuture<'a, Option<Merchant>> {
-        let (database, id) = (self.database.clone(), id.clone());
-        self.runtime.run(async move {
-            let id = &id;
-            database.ask(|held| async move { read::find_merchant_by_id(&held, id).await }).await
-        })
-    }
-
-    fn list_merchants(&self) -> StoreFuture<'_, Vec<Merchant>> {
-        ask!(self, |held| read::list_merchants(&held).await)
-    }
-
-    fn find_api_key(&self, hash: [u8; 32]) -> StoreFuture<'_, Option<ApiKey>> {
-        ask!(self, |held| read::find_api_key(&held, &hash).await)
-    }
-
-    fn list_api_keys(&self, merchant: MerchantNumber) -> StoreFuture<'_, Vec<ListedKey>> {
-        ask!(self, |held| read::list_api_keys(&held, merchant).await)
-    }
-
-    fn record_key_uses(&self, uses: Vec<(KeyNumber, Timestamp)>) -> StoreFuture<'_, ()> {
-        write_again!(self, uses, |held| manage::record_key_uses(&held, uses).await)
-    }
-
-    fn list_wrapped_keys(&self, owner: KeyOwner) -> StoreFuture<'_, Vec<WrappedKey>> {
-        ask!(self, |held| read::list_wrapped_keys(&held, owner).await)
-    }
-
-    fn management_epoch(&self) -> Result<u64, StoreError> {
-        self.epochs.current()
-    }
-
-    fn ask_management_epoch(&self) -> StoreFuture<'_, u64> {
-        let epochs = self.epochs.clone();
-        self.runtime.run(async move { epochs.ask().await })
-    }
-
-    fn confirm(&self) -> StoreFuture<'_, ()> {
-        if !self.confirmations.is_due() {
-            return Box::pin(std::future::ready(Ok(())));
-        }
-        let confirmations = self.confirmations.clone();
-        self.runtime.run(async move { confirmations.confirm().await })
-    }
-
-    fn check(&self) -> StoreFuture<'_, ()> {
-        let epochs = self.epochs.clone();
-        self.runtime.run(async move { epochs.ask().await.map(drop) })
-    }
-}
-
-async fn list_in(
-    held: transaction::Held,
-    merchant: MerchantNumber,
-    (offset, limit): (u32, u32),
-) -> Result<SealedList, Failed> {
-    read::list_customers(&held, merchant, offset, limit).await
 }

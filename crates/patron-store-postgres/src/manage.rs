@@ -1,7 +1,5 @@
 //! Writing what is not about customers: birth, merchants, API keys and leased numbers.
 
-use std::time::Duration;
-
 use patron::api_key::ApiKey;
 use patron::clock::Timestamp;
 use patron::ids::{KeyNumber, MerchantNumber};
@@ -9,18 +7,14 @@ use patron::installation::Installation;
 use patron::keys::WrappedKey;
 use patron::merchant::{Merchant, Settings};
 use patron::store::{Counter, ManagementChange, StoreError, Unique};
-use tokio::time::sleep;
 
 use crate::connections::Connection;
 use crate::errors::{Doubt, Failed, NotAnswering};
+use crate::operators;
 use crate::read::{find_api_key, find_merchant, find_merchant_by_id, one};
-use crate::rows::{Columns, integer, setting_rows};
+use crate::rows::{Columns, integer};
 use crate::sql::{Kind, Statement, Value};
 use crate::transaction::Database;
-
-/// The waits between two attempts to find out what became of a commit.
-const PAUSE_MIN: Duration = Duration::from_millis(25);
-const PAUSE_MAX: Duration = Duration::from_millis(500);
 
 static FOUND: Statement = Statement::new(
     "INSERT INTO installation (only_one, mode, created_ms) VALUES (1, $1, $2) ON CONFLICT DO NOTHING",
@@ -189,6 +183,12 @@ pub(crate) async fn manage(
         ManagementChange::RollKey { old, old_ends, new } => {
             roll_key(connection, *old, *old_ends, new).await?;
         }
+        ManagementChange::CreateOperator(operator) => {
+            operators::create(connection, operator).await?;
+        }
+        ManagementChange::UpdateOperator(operator) => {
+            operators::update(connection, operator).await?;
+        }
     }
     epoch.ok_or_else(|| StoreError::Corrupt { table: "management_epoch", column: "epoch" }.into())
 }
@@ -218,6 +218,20 @@ pub(crate) async fn is_done(
         }
         // Done again, it changes nothing.
         ManagementChange::RevokeKey { .. } => false,
+        ManagementChange::CreateOperator(operator) => {
+            operators::find(connection, operator.number).await?.is_some()
+        }
+        ManagementChange::UpdateOperator(operator) => {
+            let found = operators::find(connection, operator.number).await?;
+            if found.as_ref().is_some_and(|found| found.revision > operator.revision) {
+                // As for a merchant.
+                return Err(StoreError::from(NotAnswering::Unknown(Doubt::Lost)).into());
+            }
+            // What is sealed is sealed anew each time.
+            found.is_some_and(|found| {
+                found.revision == operator.revision && found.sealed == operator.sealed
+            })
+        }
     })
 }
 
@@ -242,8 +256,8 @@ async fn put_settings(
     merchant: MerchantNumber,
     settings: &Settings,
 ) -> Result<(), Failed> {
-    for (name, value) in setting_rows(settings) {
-        let values = [Value::Whole(merchant.get().into()), Value::Text(name), Value::Text(&value)];
+    for (name, value) in settings.to_rows() {
+        let values = [Value::Whole(merchant.get().into()), Value::Text(&name), Value::Text(&value)];
         connection.execute(&PUT_SETTING, &values).await?;
     }
     Ok(())
@@ -266,7 +280,10 @@ async fn update_merchant(connection: &Connection, merchant: &Merchant) -> Result
     put_settings(connection, *number, settings).await
 }
 
-async fn merchant_exists(connection: &Connection, number: MerchantNumber) -> Result<bool, Failed> {
+pub(crate) async fn merchant_exists(
+    connection: &Connection,
+    number: MerchantNumber,
+) -> Result<bool, Failed> {
     let number = [Value::Whole(number.get().into())];
     Ok(!connection.query(&MERCHANT_EXISTS, &number).await?.is_empty())
 }
@@ -365,22 +382,7 @@ pub(crate) async fn apply(
     database: &Database,
     change: &ManagementChange,
 ) -> Result<Option<i64>, Failed> {
-    let (mut pause, mut waited) = (PAUSE_MIN, Duration::ZERO);
-    let mut doubt = None;
-    while waited <= database.limits.wait_max {
-        match apply_or_find(database, change, doubt).await {
-            Ok(epoch) => return Ok(epoch),
-            Err(Failed::Unknown(still)) => doubt = Some(still),
-            // The store's own answer, or one to a change that was never in doubt.
-            Err(failed @ Failed::Refused(_)) => return Err(failed),
-            Err(failed) if doubt.is_none() => return Err(failed),
-            Err(_) => {}
-        }
-        sleep(pause).await;
-        waited = waited.saturating_add(pause);
-        pause = pause.saturating_mul(2).min(PAUSE_MAX);
-    }
-    Err(Failed::Unknown(doubt.unwrap_or(Doubt::TimedOut)))
+    database.until_known(|doubt| apply_or_find(database, change, doubt)).await
 }
 
 async fn apply_or_find(

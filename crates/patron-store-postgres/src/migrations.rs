@@ -23,16 +23,19 @@ struct Migration {
     works_from: i64,
 }
 
-const MIGRATIONS: &[Migration] = &[Migration {
-    name: "initial",
-    sql: include_str!("migrations/0001_initial.sql"),
-    works_from: 1,
-}];
+const MIGRATIONS: &[Migration] = &[
+    Migration { name: "initial", sql: include_str!("migrations/0001_initial.sql"), works_from: 1 },
+    Migration {
+        name: "search_erasure_operators",
+        sql: include_str!("migrations/0002_search_erasure_operators.sql"),
+        works_from: 1,
+    },
+];
 
 /// The number of the schema that this program is made for.
-pub(crate) const OWN_SCHEMA: i64 = 1;
+pub(crate) const OWN_SCHEMA: i64 = 2;
 
-const _: () = assert!(MIGRATIONS.len() == 1, "OWN_SCHEMA is the number of the last migration");
+const _: () = assert!(MIGRATIONS.len() == 2, "OWN_SCHEMA is the number of the last migration");
 
 /// Held while a migration runs: any number that no other program in the database uses (the text `patron`).
 const LOCK_NUMBER: i64 = 0x7061_7472_6f6e;
@@ -228,10 +231,11 @@ mod tests {
     #[test]
     fn a_newer_schema_is_used_as_long_as_it_allows() {
         assert!(check(&[applied(1, 1)]).is_ok());
-        assert!(check(&[applied(1, 1), applied(2, 1)]).is_ok());
-        let error = check(&[applied(1, 1), applied(2, 2)]).unwrap_err();
+        let (next, beyond) = (OWN_SCHEMA + 1, OWN_SCHEMA + 1);
+        assert!(check(&[applied(1, 1), applied(next, OWN_SCHEMA)]).is_ok());
+        let error = check(&[applied(1, 1), applied(next, beyond)]).unwrap_err();
         assert!(matches!(error, OpenError::NewerSchema));
-        let error = check(&[Applied { works_from: 2, ..applied(1, 1) }]).unwrap_err();
+        let error = check(&[Applied { works_from: beyond, ..applied(1, 1) }]).unwrap_err();
         assert!(matches!(error, OpenError::NewerSchema));
     }
 
@@ -246,7 +250,7 @@ mod tests {
     fn what_is_missing_is_run_in_order() {
         let names =
             |applied: &[Applied]| missing(applied).map(|(number, _)| number).collect::<Vec<_>>();
-        assert_eq!(names(&[]), [1]);
-        assert_eq!(names(&[applied(1, 1)]), [0; 0]);
+        assert_eq!(names(&[]), [1, 2]);
+        assert_eq!(names(&[applied(1, 1)]), [2]);
     }
 }

@@ -6,16 +6,19 @@ use patron::ids::{CustomerNumber, MerchantId, MerchantNumber};
 use patron::installation::Installation;
 use patron::keys::{KeyOwner, WrappedKey};
 use patron::merchant::Merchant;
-use patron::store::{ListedKey, SealedList, StoreError};
+use patron::seal::SealedCustomer;
+use patron::store::{CustomerAge, ListedKey, SealedList, StoreError, UniqueKey};
 use tokio_postgres::Row;
 
 use crate::connections::Connection;
 use crate::errors::Failed;
 use crate::rows::{
-    Columns, read_api_key, read_customer, read_entry, read_installation, read_listed_key,
-    read_merchant, read_setting, read_wrapped_key, select_customer,
+    Columns, NO_COUNT, read_age, read_api_key, read_customer, read_entry, read_installation,
+    read_listed_key, read_merchant, read_setting, read_wrapped_key, select_customer,
+    select_few_customers,
 };
 use crate::sql::{Kind, Statement, Value};
+use crate::whole::FIND_WHOLE;
 
 static FIND_INSTALLATION: Statement =
     Statement::new("SELECT mode, created_ms FROM installation", &[]);
@@ -40,6 +43,25 @@ pub(crate) static LIST_HISTORY: Statement = Statement::new(
      change_id, schema, key_generation FROM history WHERE merchant = $1 AND number = $2 \
      ORDER BY version",
     &[Kind::Whole, Kind::Whole],
+);
+
+static LIST_ENTRIES: Statement = Statement::new(
+    "SELECT merchant, number, version, happened, changed, at_ms, actor, sealed, digest, head, \
+     change_id, schema, key_generation FROM history \
+     WHERE merchant = $1 AND number = $2 AND version < $3 ORDER BY version DESC LIMIT $4",
+    &[Kind::Whole, Kind::Whole, Kind::Whole, Kind::Whole],
+);
+
+static FIND_KEPT_BY_ID: Statement =
+    Statement::new(select_few_customers!("id_index = $2", 1), &[Kind::Whole, Kind::Bytes]);
+
+static FIND_KEPT_BY_REFERENCE: Statement =
+    Statement::new(select_few_customers!("reference_index = $2", 1), &[Kind::Whole, Kind::Bytes]);
+
+static LIST_AGES: Statement = Statement::new(
+    "SELECT number, updated_ms, deleted_ms FROM customer WHERE merchant = $1 AND number > $2 \
+     ORDER BY number LIMIT $3",
+    &[Kind::Whole, Kind::Whole, Kind::Whole],
 );
 
 static FIND_MERCHANT: Statement = Statement::new(
@@ -89,6 +111,10 @@ pub(crate) fn statements() -> Vec<&'static Statement> {
         &LIST_CUSTOMERS,
         &COUNT_CUSTOMERS,
         &LIST_HISTORY,
+        &LIST_ENTRIES,
+        &FIND_KEPT_BY_ID,
+        &FIND_KEPT_BY_REFERENCE,
+        &LIST_AGES,
         &FIND_MERCHANT,
         &FIND_MERCHANT_BY_ID,
         &LIST_MERCHANTS,
@@ -126,17 +152,78 @@ pub(crate) async fn find_installation(
 pub(crate) async fn list_customers(
     connection: &Connection,
     merchant: MerchantNumber,
-    offset: u32,
-    limit: u32,
+    (offset, limit): (u32, u32),
 ) -> Result<SealedList, Failed> {
-    let merchant = Value::Whole(merchant.get().into());
-    let page = [merchant, Value::Whole(limit.into()), Value::Whole(offset.into())];
+    let page = [
+        Value::Whole(merchant.get().into()),
+        Value::Whole(limit.into()),
+        Value::Whole(offset.into()),
+    ];
     let rows = connection.query(&LIST_CUSTOMERS, &page).await?;
     let customers = all(&rows, read_customer)?;
-    let rows = connection.query(&COUNT_CUSTOMERS, &[merchant]).await?;
-    let corrupt = StoreError::Corrupt { table: "customer_count", column: "live" };
+    let total = count_customers(connection, merchant).await?;
+    Ok(SealedList { customers, total })
+}
+
+/// How many customers a merchant has, without deleted ones.
+pub(crate) async fn count_customers(
+    connection: &Connection,
+    merchant: MerchantNumber,
+) -> Result<u64, Failed> {
+    let rows = connection.query(&COUNT_CUSTOMERS, &[Value::Whole(merchant.get().into())]).await?;
     let total = one(&rows, |row| Columns::of(row, "customer_count").take_number("live"))?;
-    Ok(SealedList { customers, total: total.ok_or(corrupt)? })
+    Ok(total.ok_or(NO_COUNT)?)
+}
+
+/// A customer by one of its names, be it deleted or not.
+pub(crate) async fn find_kept_customer(
+    connection: &Connection,
+    merchant: MerchantNumber,
+    key: UniqueKey,
+) -> Result<Option<SealedCustomer>, Failed> {
+    let merchant = Value::Whole(merchant.get().into());
+    let rows = match &key {
+        UniqueKey::Id(index) => {
+            connection.query(&FIND_KEPT_BY_ID, &[merchant, Value::Bytes(index)]).await?
+        }
+        UniqueKey::Reference(index) => {
+            connection.query(&FIND_KEPT_BY_REFERENCE, &[merchant, Value::Bytes(index)]).await?
+        }
+        UniqueKey::Number(number) => {
+            connection.query(&FIND_WHOLE, &[merchant, Value::Whole(number.get())]).await?
+        }
+    };
+    one(&rows, read_customer)
+}
+
+/// How old the merchant's customers are, by number.
+pub(crate) async fn list_ages(
+    connection: &Connection,
+    merchant: MerchantNumber,
+    after: i64,
+    limit: u32,
+) -> Result<Vec<CustomerAge>, Failed> {
+    let page =
+        [Value::Whole(merchant.get().into()), Value::Whole(after), Value::Whole(limit.into())];
+    all(&connection.query(&LIST_AGES, &page).await?, read_age)
+}
+
+/// A page of a customer's history, newest first.
+pub(crate) async fn list_entries(
+    connection: &Connection,
+    merchant: MerchantNumber,
+    customer: CustomerNumber,
+    before: Option<u64>,
+    limit: u32,
+) -> Result<Vec<SealedEntry>, Failed> {
+    let before = before.and_then(|before| i64::try_from(before).ok()).unwrap_or(i64::MAX);
+    let page = [
+        Value::Whole(merchant.get().into()),
+        Value::Whole(customer.get()),
+        Value::Whole(before),
+        Value::Whole(limit.into()),
+    ];
+    all(&connection.query(&LIST_ENTRIES, &page).await?, read_entry)
 }
 
 pub(crate) async fn list_history(

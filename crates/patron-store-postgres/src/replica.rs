@@ -12,13 +12,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use patron::clock::MonotonicClock;
-use patron::ids::MerchantNumber;
-use patron::store::{SealedList, StoreError};
+use patron::store::StoreError;
 use tokio::time::sleep;
 
 use crate::connections::{Connection, Isolation};
 use crate::errors::Failed;
-use crate::read::{list_customers, one};
+use crate::read::one;
 use crate::rows::Columns;
 use crate::settings::Limits;
 use crate::sql::{Kind, Statement, Value};
@@ -85,20 +84,19 @@ impl Replica {
         Self { primary, replica, clock, left_alone_until_ms: Arc::default() }
     }
 
-    /// The list, if the replica has everything that it must hold, and nothing that it must not; else the
-    /// primary is the one to ask.
-    pub(crate) async fn list_customers(
-        &self,
-        merchant: MerchantNumber,
-        page: (u32, u32),
-    ) -> Option<SealedList> {
+    /// The list that `list` reads, if the replica has everything that it must hold, and nothing that it must not;
+    /// else the primary is the one to ask.
+    pub(crate) async fn list<T, F>(&self, list: impl Fn(Held) -> F) -> Option<T>
+    where
+        F: Future<Output = Result<T, Failed>>,
+    {
         if !self.may_be_tried() {
             return None;
         }
         let position = self.primary.ask(|held| async move { position(&held).await }).await.ok()?;
-        let position = position.as_str();
+        let (position, list) = (position.as_str(), &list);
         let list = |held: Held| async move {
-            let listed = list_as_of(&held, position, merchant, page).await;
+            let listed = list_as_of(&held, position, list).await;
             if listed.is_err() {
                 held.roll_back().await;
             }
@@ -147,19 +145,21 @@ async fn position(connection: &Connection) -> Result<String, Failed> {
 
 /// A list that has everything up to `position`, and the end of what it may have; `None` when the replica
 /// does not come to the position.
-async fn list_as_of(
-    connection: &Connection,
+async fn list_as_of<T, F>(
+    connection: &Held,
     position: &str,
-    merchant: MerchantNumber,
-    (offset, limit): (u32, u32),
-) -> Result<Option<(SealedList, i64)>, Failed> {
+    list: impl Fn(Held) -> F,
+) -> Result<Option<(T, i64)>, Failed>
+where
+    F: Future<Output = Result<T, Failed>>,
+{
     let position = [Value::Text(position)];
     // Asked before the snapshot is taken, which would be of the moment before the answer.
     if !comes_true(connection, &HAS_COME_TO, &position).await? {
         return Ok(None);
     }
     connection.begin(Isolation::Snapshot).await?;
-    let list = list_customers(connection, merchant, offset, limit).await?;
+    let list = list(Arc::clone(connection)).await?;
     let rows = connection.query(&END, &[]).await?;
     let end = one(&rows, |row| Columns::of(row, "(server)").take_number("end"))?;
     connection.run("COMMIT").await?;

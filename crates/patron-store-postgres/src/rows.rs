@@ -1,18 +1,25 @@
 //! Rows and what they mean: each type of the core as columns, and back. Nothing is cut off or
 //! guessed: what does not fit is `Corrupt`.
 
+use patron::access_log::{Accessed, SealedAccess};
 use patron::api_key::ApiKey;
 use patron::blind_index::Indexes;
 use patron::clock::Timestamp;
+use patron::erasure::ErasedCustomer;
 use patron::event::Event;
 use patron::history::{EntryHeader, Happened, HistoryHead, SealedEntry};
-use patron::ids::{ChangeId, CustomerNumber, KeyNumber, MerchantId, MerchantNumber};
+use patron::ids::{
+    AccessId, ChangeId, CustomerNumber, KeyNumber, MerchantId, MerchantNumber, OperatorNumber,
+};
 use patron::installation::{Installation, Mode};
 use patron::keys::{KeyOwner, KeyPurpose, WrappedCustomerKey, WrappedKey};
-use patron::merchant::{AllowList, CountryCode, Merchant, Settings, Standing};
+use patron::merchant::{Merchant, Settings, Standing, UnreadableSetting};
+use patron::operator::{Role, SealedOperator};
 use patron::profile::Field;
 use patron::seal::{SealedCustomer, Unwrapped};
-use patron::store::{ListedKey, StoreError};
+use patron::session::{SessionPurpose, SessionRecord};
+use patron::store::{CustomerAge, ListedKey, StoreError};
+use patron::token::TokenRecord;
 use tokio_postgres::Row;
 use tokio_postgres::types::FromSql;
 
@@ -60,7 +67,15 @@ impl<'r> Columns<'r> {
         T::try_from(number).map_err(|_| self.corrupt(column))
     }
 
-    fn take_optional_number(&mut self, column: &'static str) -> Result<Option<i64>, StoreError> {
+    /// The next column, a text.
+    pub(crate) fn take_text(&mut self, column: &'static str) -> Result<String, StoreError> {
+        self.take(column)
+    }
+
+    pub(crate) fn take_optional_number(
+        &mut self,
+        column: &'static str,
+    ) -> Result<Option<i64>, StoreError> {
         let number: Option<Whole> = self.take(column)?;
         Ok(number.map(|Whole(number)| number))
     }
@@ -120,6 +135,23 @@ impl<'r> Columns<'r> {
         Ok(MerchantNumber::new(self.take_number(column)?))
     }
 
+    fn take_optional_merchant(
+        &mut self,
+        column: &'static str,
+    ) -> Result<Option<MerchantNumber>, StoreError> {
+        let number = self.take_optional_number(column)?.map(TryInto::try_into).transpose();
+        Ok(number.map_err(|_| self.corrupt(column))?.map(MerchantNumber::new))
+    }
+
+    fn take_optional_customer(
+        &mut self,
+        column: &'static str,
+    ) -> Result<Option<CustomerNumber>, StoreError> {
+        let number = self.take_optional_number(column)?;
+        let parse = |number| CustomerNumber::new(number).ok_or_else(|| self.corrupt(column));
+        number.map(parse).transpose()
+    }
+
     pub(crate) fn take_customer(
         &mut self,
         column: &'static str,
@@ -128,6 +160,10 @@ impl<'r> Columns<'r> {
         CustomerNumber::new(number).ok_or_else(|| self.corrupt(column))
     }
 }
+
+/// What a statement that counts answered, if it answered nothing.
+pub(crate) const NO_COUNT: StoreError =
+    StoreError::Corrupt { table: "customer_count", column: "live" };
 
 /// A number of the core as PostgreSQL's widest whole number.
 pub(crate) fn integer<T>(
@@ -145,20 +181,47 @@ fn optional_bytes<const N: usize>(bytes: Option<&[u8; N]>) -> Value<'_> {
 }
 
 /// The columns of `customer`, in the order of [`customer_values`]; then those of `customer_key`.
+macro_rules! customer_columns {
+    () => {
+        "c.merchant, c.number, c.version, c.created_ms, c.updated_ms, c.deleted_ms, \
+         c.status, c.verification, c.index_generation, c.id_index, c.reference_index, \
+         c.email_search, c.phone_search, c.reference_search, c.name_search, c.history_head, \
+         c.schema, c.sealed, k.generation, k.wrap_generation, k.wrapped"
+    };
+}
+pub(crate) use customer_columns;
+
+/// Customers and their keys.
 macro_rules! select_customer {
-    ($rest:literal) => {
+    ($($rest:expr),+ $(,)?) => {
         concat!(
-            "SELECT c.merchant, c.number, c.version, c.created_ms, c.updated_ms, c.deleted_ms, \
-             c.status, c.verification, c.index_generation, c.id_index, c.reference_index, \
-             c.email_search, c.phone_search, c.reference_search, c.name_search, c.history_head, \
-             c.schema, c.sealed, k.generation, k.wrap_generation, k.wrapped \
-             FROM customer AS c LEFT JOIN customer_key AS k ON k.merchant = c.merchant \
+            "SELECT ",
+            crate::rows::customer_columns!(),
+            " FROM customer AS c LEFT JOIN customer_key AS k ON k.merchant = c.merchant \
              AND k.number = c.number AND k.generation = c.key_generation ",
-            $rest
+            $($rest),+
         )
     };
 }
 pub(crate) use select_customer;
+
+/// Customers by something unique, and their keys. No statistics are kept of what identifies customers, so that the
+/// planner has to be told that there are few: `$most` of them.
+macro_rules! select_few_customers {
+    ($condition:literal, $most:literal) => {
+        concat!(
+            "SELECT ",
+            crate::rows::customer_columns!(),
+            " FROM (SELECT * FROM customer WHERE merchant = $1 AND ",
+            $condition,
+            " LIMIT ",
+            $most,
+            ") AS c LEFT JOIN customer_key AS k ON k.merchant = $1 \
+             AND k.number = c.number AND k.generation = c.key_generation"
+        )
+    };
+}
+pub(crate) use select_few_customers;
 
 /// A customer's row as values to bind, in the order of the table's columns. Its key has a table of
 /// its own.
@@ -211,7 +274,7 @@ pub(crate) fn customer_values(customer: &SealedCustomer) -> Result<[Value<'_>; 1
     ])
 }
 
-/// Reads what [`select_customer!`] selects.
+/// Reads [`customer_columns!`].
 pub(crate) fn read_customer(row: &Row) -> Result<SealedCustomer, StoreError> {
     let mut columns = Columns::of(row, "customer");
     Ok(SealedCustomer {
@@ -319,35 +382,12 @@ pub(crate) fn read_merchant(row: &Row) -> Result<Merchant, StoreError> {
     })
 }
 
-const ALLOW_LIST: &str = "core.allow_list";
-const COUNTRY_CODE: &str = "core.country_code";
-
-/// A merchant's settings as names and values.
-pub(crate) fn setting_rows(settings: &Settings) -> Vec<(&str, String)> {
-    let Settings { allow_list, country_code, wires } = settings;
-    let mut rows =
-        vec![(ALLOW_LIST, allow_list.to_text()), (COUNTRY_CODE, country_code.as_str().to_owned())];
-    rows.extend(wires.iter().map(|(name, value)| (name.as_str(), value.clone())));
-    rows
-}
-
 /// Reads name, value, and puts the setting among the others.
 pub(crate) fn read_setting(row: &Row, settings: &mut Settings) -> Result<(), StoreError> {
     let mut columns = Columns::of(row, "merchant_setting");
-    let name: String = columns.take("name")?;
-    match name.as_str() {
-        ALLOW_LIST => {
-            settings.allow_list =
-                columns.take_parsed("value", |text: &str| AllowList::parse(text).ok())?;
-        }
-        COUNTRY_CODE => {
-            settings.country_code = columns.take_parsed("value", CountryCode::parse)?;
-        }
-        _ => {
-            settings.wires.insert(name, columns.take("value")?);
-        }
-    }
-    Ok(())
+    let name = columns.take("name")?;
+    let value = columns.take("value")?;
+    settings.read_row(name, value).map_err(|UnreadableSetting| columns.corrupt("value"))
 }
 
 /// Reads number, merchant, label, scopes, hash, pepper_generation, created_ms, expires_ms,
@@ -378,4 +418,86 @@ pub(crate) fn read_listed_key(row: &Row) -> Result<ListedKey, StoreError> {
     let key = take_api_key(&mut columns)?;
     columns.go_on_with("api_key_use");
     Ok(ListedKey { key, last_used: columns.take_optional_time("used_ms")? })
+}
+
+/// Reads merchant, number, version, erased_ms, purged_ms, history_head, mac.
+pub(crate) fn read_erased(row: &Row) -> Result<ErasedCustomer, StoreError> {
+    let mut columns = Columns::of(row, "erased_customer");
+    Ok(ErasedCustomer {
+        merchant: columns.take_merchant("merchant")?,
+        number: columns.take_customer("number")?,
+        version: columns.take_number("version")?,
+        erased: columns.take_time("erased_ms")?,
+        purged: columns.take_optional_time("purged_ms")?,
+        history_head: HistoryHead(columns.take_bytes("history_head")?),
+        mac: columns.take_bytes("mac")?,
+    })
+}
+
+/// Reads number, updated_ms, deleted_ms.
+pub(crate) fn read_age(row: &Row) -> Result<CustomerAge, StoreError> {
+    let mut columns = Columns::of(row, "customer");
+    Ok(CustomerAge {
+        number: columns.take_customer("number")?,
+        updated: columns.take_time("updated_ms")?,
+        deleted: columns.take_optional_time("deleted_ms")?,
+    })
+}
+
+/// Reads merchant, at_ms, id, accessed, number, actor, actor_number, sealed.
+pub(crate) fn read_access(row: &Row) -> Result<SealedAccess, StoreError> {
+    let mut columns = Columns::of(row, "access_log");
+    Ok(SealedAccess {
+        merchant: columns.take_merchant("merchant")?,
+        at: columns.take_time("at_ms")?,
+        id: AccessId::from_bytes(columns.take_bytes("id")?),
+        accessed: columns.take_code("accessed", Accessed::from_code)?,
+        customer: columns.take_optional_customer("number")?,
+        actor_code: columns.take_number("actor")?,
+        actor_number: columns.take_number("actor_number")?,
+        sealed: columns.take("sealed")?,
+    })
+}
+
+/// Reads merchant, hash, number, issued_ms, expires_ms, uses_left.
+pub(crate) fn read_token(row: &Row) -> Result<TokenRecord, StoreError> {
+    let mut columns = Columns::of(row, "client_token");
+    Ok(TokenRecord {
+        merchant: columns.take_merchant("merchant")?,
+        hash: columns.take_bytes("hash")?,
+        customer: columns.take_customer("number")?,
+        issued: columns.take_time("issued_ms")?,
+        expires: columns.take_time("expires_ms")?,
+        uses_left: columns.take_number("uses_left")?,
+    })
+}
+
+/// Reads the columns of `operator`.
+pub(crate) fn read_operator(row: &Row) -> Result<SealedOperator, StoreError> {
+    let mut columns = Columns::of(row, "operator");
+    Ok(SealedOperator {
+        number: OperatorNumber::new(columns.take_number("number")?),
+        merchant: columns.take_optional_merchant("merchant")?,
+        role: columns.take_code("role", Role::from_code)?,
+        created: columns.take_time("created_ms")?,
+        disabled: columns.take_optional_time("disabled_ms")?,
+        revision: columns.take_number("revision")?,
+        credential: columns.take_number("credential")?,
+        email_index: columns.take_bytes("email_index")?,
+        sealed: columns.take("sealed")?,
+        password: columns.take("password")?,
+    })
+}
+
+/// Reads hash, operator, credential, purpose, issued_ms, expires_ms.
+pub(crate) fn read_session(row: &Row) -> Result<SessionRecord, StoreError> {
+    let mut columns = Columns::of(row, "session");
+    Ok(SessionRecord {
+        hash: columns.take_bytes("hash")?,
+        operator: OperatorNumber::new(columns.take_number("operator")?),
+        credential: columns.take_number("credential")?,
+        purpose: columns.take_code("purpose", SessionPurpose::from_code)?,
+        issued: columns.take_time("issued_ms")?,
+        expires: columns.take_time("expires_ms")?,
+    })
 }

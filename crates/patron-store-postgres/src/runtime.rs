@@ -58,6 +58,16 @@ impl Runtime {
         self.in_time(answer, late)
     }
 
+    /// What comes of `work`, however long it takes.
+    pub(crate) fn run_for_long<'a, T, F>(&self, work: F) -> StoreFuture<'a, T>
+    where
+        T: Send + 'static,
+        F: Future<Output = Result<T, StoreError>> + Send + 'static,
+    {
+        let task = self.handle.spawn(work);
+        Box::pin(async move { task.await.unwrap_or_else(|_| Err(NotAnswering::Closed.into())) })
+    }
+
     /// An answer that is worked on here, if it comes in time.
     pub(crate) fn in_time<'a, T: 'a>(
         &self,

@@ -62,7 +62,7 @@ impl Statement {
     }
 }
 
-/// The most rows that one statement writes.
+/// The most rows that one statement writes. It stands in `FIND_TAKEN`, too.
 pub(crate) const ROWS_MAX: usize = 64;
 
 /// The numbers of rows for which there are statements. Any other number takes several of them, which costs
@@ -131,6 +131,7 @@ pub(crate) enum Value<'a> {
     Bytes(&'a [u8]),
     OptionalBytes(Option<&'a [u8]>),
     BytesList(&'a [&'a [u8]]),
+    OptionalBytesList(Option<&'a [&'a [u8]]>),
     Text(&'a str),
 }
 
@@ -154,6 +155,7 @@ impl ToSql for Value<'_> {
             Self::Bytes(bytes) => bytes.to_sql(ty, out),
             Self::OptionalBytes(bytes) => bytes.to_sql(ty, out),
             Self::BytesList(list) => list.to_sql(ty, out),
+            Self::OptionalBytesList(list) => list.to_sql(ty, out),
             Self::Text(text) => text.to_sql(ty, out),
         }
     }

@@ -2,8 +2,8 @@
 
 use crate::sql::Statement;
 use crate::{
-    apply, citus, confirm, epoch, integrity, jobs, manage, migrations, read, reads, replica,
-    tokens, whole,
+    access_log, apply, citus, confirm, epoch, erase, integrity, jobs, manage, migrations,
+    operators, purge, read, reads, replica, search, sessions, tokens, whole,
 };
 
 /// A statement that the store runs.
@@ -19,17 +19,23 @@ pub struct StatementText {
 /// for those who check or measure them.
 pub fn statements() -> Vec<StatementText> {
     let all = [
+        access_log::statements(),
         apply::statements(),
         citus::statements(),
         confirm::statements(),
         epoch::statements(),
+        erase::statements(),
         integrity::statements(),
         jobs::statements(),
         manage::statements(),
         migrations::statements(),
+        operators::statements(),
+        purge::statements(),
         read::statements(),
         reads::statements(),
         replica::statements(),
+        search::statements(),
+        sessions::statements(),
         tokens::statements(),
         whole::statements(),
     ];

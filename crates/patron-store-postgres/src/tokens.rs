@@ -8,7 +8,7 @@ use patron::token::TokenRecord;
 use crate::connections::Connection;
 use crate::errors::Failed;
 use crate::read::one;
-use crate::rows::Columns;
+use crate::rows::{Columns, read_token};
 use crate::sql::{Kind, RowsStatement, Statement, Value};
 
 /// Answers a row for each token that was kept: a hash that is taken is left out.
@@ -25,6 +25,12 @@ static SPEND: Statement = Statement::new(
     &[Kind::Whole, Kind::Bytes, Kind::Whole],
 );
 
+static FIND: Statement = Statement::new(
+    "SELECT merchant, hash, number, issued_ms, expires_ms, uses_left FROM client_token \
+     WHERE merchant = $1 AND hash = $2",
+    &[Kind::Whole, Kind::Bytes],
+);
+
 static CLEAR: Statement = Statement::new(
     "DELETE FROM client_token WHERE merchant = $1 AND hash IN (\
          SELECT hash FROM client_token WHERE merchant = $1 AND expires_ms <= $2 \
@@ -34,7 +40,7 @@ static CLEAR: Statement = Statement::new(
 
 /// The statements of this file, for those who look at all of them.
 pub(crate) fn statements() -> Vec<&'static Statement> {
-    PUT_TOKENS.all().into_iter().chain([&SPEND, &CLEAR]).collect()
+    PUT_TOKENS.all().into_iter().chain([&SPEND, &FIND, &CLEAR]).collect()
 }
 
 pub(crate) fn token_values(token: &TokenRecord) -> [Value<'_>; 6] {
@@ -71,6 +77,16 @@ pub(crate) async fn spend(
         [Value::Whole(merchant.get().into()), Value::Bytes(hash), Value::Whole(now.as_ms())];
     let rows = connection.query(&SPEND, &values).await?;
     one(&rows, |row| Columns::of(row, "client_token").take_customer("number"))
+}
+
+/// The token with this hash, whatever is left of it.
+pub(crate) async fn find(
+    connection: &Connection,
+    merchant: MerchantNumber,
+    hash: &[u8; 32],
+) -> Result<Option<TokenRecord>, Failed> {
+    let values = [Value::Whole(merchant.get().into()), Value::Bytes(hash)];
+    one(&connection.query(&FIND, &values).await?, read_token)
 }
 
 /// Deletes tokens that have expired; how many.

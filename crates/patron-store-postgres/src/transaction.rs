@@ -9,7 +9,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use patron::store::StoreError;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use crate::connections::{Connections, Isolation, Lent};
 use crate::errors::{Doubt, Failed};
@@ -21,6 +21,10 @@ pub(crate) const TRIES_MAX: u32 = 24;
 
 /// How often something is done again that may have been done.
 const DOUBTS_MAX: u32 = 3;
+
+/// The waits between two attempts to find out what became of a commit.
+const PAUSE_MIN: Duration = Duration::from_millis(25);
+const PAUSE_MAX: Duration = Duration::from_millis(500);
 
 /// Longer than any migration takes.
 const LONG: Duration = Duration::from_secs(7 * 86_400);
@@ -179,6 +183,35 @@ impl Database {
                 outcome => return outcome,
             }
         }
+    }
+}
+
+impl Database {
+    /// Attempts to write, and again until the outcome is known or the time is up. Each attempt is told what is not
+    /// known of those before it, and finds out for itself whether one of them was done.
+    pub(crate) async fn until_known<T, F>(
+        &self,
+        attempt: impl Fn(Option<Doubt>) -> F,
+    ) -> Result<T, Failed>
+    where
+        F: Future<Output = Result<T, Failed>>,
+    {
+        let (mut pause, mut waited) = (PAUSE_MIN, Duration::ZERO);
+        let mut doubt = None;
+        while waited <= self.limits.wait_max {
+            match attempt(doubt).await {
+                Ok(done) => return Ok(done),
+                Err(Failed::Unknown(still)) => doubt = Some(still),
+                // The store's own answer, or one to a change that was never in doubt.
+                Err(failed @ Failed::Refused(_)) => return Err(failed),
+                Err(failed) if doubt.is_none() => return Err(failed),
+                Err(_) => {}
+            }
+            sleep(pause).await;
+            waited = waited.saturating_add(pause);
+            pause = pause.saturating_mul(2).min(PAUSE_MAX);
+        }
+        Err(Failed::Unknown(doubt.unwrap_or(Doubt::TimedOut)))
     }
 }
 

@@ -4,6 +4,7 @@ use patron::ids::{CustomerNumber, MerchantNumber};
 use patron::store::WholeCustomer;
 
 use crate::connections::Connection;
+use crate::erase;
 use crate::errors::Failed;
 use crate::read::{all, list_history, one};
 use crate::rows::{Columns, read_customer, read_event, select_customer};
@@ -19,12 +20,14 @@ static LIST_KEPT: Statement = Statement::new(
          UNION (SELECT DISTINCT number FROM customer_key \
              WHERE merchant = $1 AND number > $2 ORDER BY number LIMIT $3) \
          UNION (SELECT DISTINCT number FROM outbox \
+             WHERE merchant = $1 AND number > $2 ORDER BY number LIMIT $3) \
+         UNION (SELECT number FROM erased_customer \
              WHERE merchant = $1 AND number > $2 ORDER BY number LIMIT $3)) AS kept \
      ORDER BY number LIMIT $3",
     &[Kind::Whole, Kind::Whole, Kind::Whole],
 );
 
-static FIND_WHOLE: Statement = Statement::new(
+pub(crate) static FIND_WHOLE: Statement = Statement::new(
     select_customer!("WHERE c.merchant = $1 AND c.number = $2"),
     &[Kind::Whole, Kind::Whole],
 );
@@ -61,5 +64,6 @@ pub(crate) async fn find_customer(
     let customer = one(&connection.query(&FIND_WHOLE, &place).await?, read_customer)?;
     let entries = list_history(connection, merchant, number).await?;
     let events = all(&connection.query(&LIST_EVENTS, &place).await?, read_event)?;
-    Ok(WholeCustomer { customer, entries, events })
+    let erased = erase::find(connection, merchant, number).await?;
+    Ok(WholeCustomer { customer, erased, entries, events })
 }

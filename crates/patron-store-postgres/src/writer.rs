@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-use patron::change::Change;
+use patron::change::{Change, ChangeParts, Expected};
 use patron::clock::MonotonicClock;
 use patron::entropy::Entropy;
 use patron::ids::{CustomerNumber, MerchantNumber};
@@ -18,7 +18,7 @@ use tokio::sync::oneshot;
 use tokio::time::{sleep, timeout};
 
 use crate::OnGroup;
-use crate::apply::{Answer, apply};
+use crate::apply::{Answer, apply, was_applied};
 use crate::errors::{Doubt, Failed, NotAnswering, violated};
 use crate::gate::jittered;
 use crate::gathering::{Added, Gathering};
@@ -207,10 +207,23 @@ impl Writer {
                     answers.extend(refuse(left, &Arc::new(failed.into())));
                     break;
                 }
+                (failed, _) if is_numbered_again(change, &failed) => {
+                    answers.push(self.answer_to_number(change).await);
+                }
                 (failed, _) => answers.push(Err(alone(failed))),
             }
         }
         Outcome::Known(answers)
+    }
+
+    /// What is said to whoever creates a customer with a number that has a history: it was another's, which was
+    /// erased, or it was this one's, which was created before and erased since.
+    async fn answer_to_number(&self, change: &Change) -> Answer {
+        let ChangeParts { id, customer, .. } = change.parts();
+        let place = (customer.merchant, customer.number);
+        let asked =
+            self.database.write_again(|held| async move { was_applied(&held, place, *id).await });
+        if asked.await? { Ok(()) } else { Err(StoreError::Duplicate(Unique::CustomerNumber)) }
     }
 
     /// Finds out what became of a group whose commit nobody confirmed, until the time is up.
@@ -344,14 +357,22 @@ fn alone(failed: Failed) -> StoreError {
         ("customer_id", Unique::CustomerId),
         ("client_token_pkey", Unique::ClientToken),
     ];
-    let found = violated(&failed).and_then(|name| {
-        uniques.into_iter().find(|(of, _)| {
-            // Over Citus the number of the part of the table stands behind the name.
-            let number = name.strip_prefix(of).map(|rest| rest.strip_prefix('_').unwrap_or(rest));
-            number.is_some_and(|number| number.bytes().all(|byte| byte.is_ascii_digit()))
-        })
-    });
+    let found = uniques.into_iter().find(|(of, _)| violates(&failed, of));
     found.map_or_else(|| failed.into(), |(_, unique)| StoreError::Duplicate(unique))
+}
+
+/// Whether a new customer ran into a history that is there already.
+fn is_numbered_again(change: &Change, failed: &Failed) -> bool {
+    change.parts().expected == Expected::Absent && violates(failed, "history_pkey")
+}
+
+/// Whether a refusal is that of this unique key.
+fn violates(failed: &Failed, key: &str) -> bool {
+    violated(failed).is_some_and(|name| {
+        // Over Citus the number of the part of the table stands behind the name.
+        let number = name.strip_prefix(key).map(|rest| rest.strip_prefix('_').unwrap_or(rest));
+        number.is_some_and(|number| number.bytes().all(|byte| byte.is_ascii_digit()))
+    })
 }
 
 /// The same for all of them.

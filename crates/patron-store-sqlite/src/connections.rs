@@ -1,7 +1,7 @@
 //! Opening connections: the writer's one, and the readers', which callers borrow.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use patron::store::StoreError;
@@ -29,6 +29,10 @@ const READER_CACHE: i64 = -8 * 1_024;
 /// Connections that are kept while nobody reads: one for each thread that reads, on all but the
 /// largest machines. More are opened when more callers read at once.
 const IDLE_MAX: usize = 64;
+
+/// How long a read waits for a reader that another one uses, where no more can be opened. Most reads
+/// take microseconds; the longest go through the whole file.
+const LOAN_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Opens the connection that writes. The log is moved into the file whenever it has `log_pages_due`
 /// pages; `pages_max` limits the file's size.
@@ -101,7 +105,18 @@ fn prepare(connection: &Connection, cache: i64) -> rusqlite::Result<()> {
 /// Connections that read, on whichever thread asks.
 pub(crate) struct Readers {
     file: PathBuf,
-    idle: Mutex<Vec<Reader>>,
+    pool: Mutex<Pool>,
+    /// Told when a reader was given back or closed, if somebody waits for that.
+    has_changed: Condvar,
+    /// Each reader that is open has a copy, so that those are counted whatever becomes of them.
+    open: Arc<()>,
+}
+
+/// What nobody uses, and who would use it.
+struct Pool {
+    idle: Vec<Reader>,
+    /// Reads that can open no reader and wait for one that is lent.
+    waiting: usize,
 }
 
 /// A connection that reads.
@@ -110,15 +125,24 @@ struct Reader {
     /// Set while its transaction is open: what that shows is what the file said after this group, and
     /// says until another is begun.
     snapshot: Option<GroupNumber>,
+    _open: Arc<()>,
 }
 
 impl Readers {
-    pub(crate) const fn new(file: PathBuf) -> Self {
-        Self { file, idle: Mutex::new(Vec::new()) }
+    pub(crate) fn new(file: PathBuf) -> Self {
+        let pool = Pool { idle: Vec::new(), waiting: 0 };
+        Self { file, pool: Mutex::new(pool), has_changed: Condvar::new(), open: Arc::new(()) }
     }
 
     pub(crate) fn file(&self) -> &Path {
         &self.file
+    }
+
+    /// Opens the first reader, so that reading does not depend on files that can be opened later.
+    pub(crate) fn open_first(&self) -> rusqlite::Result<()> {
+        let first = self.open_another()?;
+        self.pool().idle.push(first);
+        Ok(())
     }
 
     /// Reads in one moment, with a connection that nobody else uses. Every read sees all that was
@@ -131,55 +155,101 @@ impl Readers {
         groups: &Groups,
         read: impl FnOnce(&Connection) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
-        let idle = self.idle().pop();
-        let mut reader = match idle {
-            Some(reader) => reader,
-            None => Reader::open(&self.file).map_err(from_sqlite)?,
-        };
+        let mut reader = self.lend().map_err(from_sqlite)?;
         let quiet = groups.quiet();
-        reader.look_again_unless_at(quiet).map_err(from_sqlite)?;
-        let found = read(&reader.connection);
+        let looked = reader.look_again_unless_at(quiet).map_err(from_sqlite);
+        let found = looked.and_then(|()| read(&reader.connection));
         // After trouble with the file the connection is closed, and the next read opens a new one. A row
         // that is no good says nothing about the connection.
         if matches!(found, Err(StoreError::Unavailable(_))) {
-            return found;
+            self.close_one(reader);
+        } else {
+            self.take_back(reader, groups, quiet);
         }
-        let mut idle = self.idle();
-        if idle.len() >= IDLE_MAX {
-            return found;
-        }
-        // Under the lock: a group that begins now makes idle readers let go after this.
-        let may_stay = quiet.is_some() && groups.quiet() == quiet;
-        // A reader that cannot let go is closed.
-        if may_stay || reader.let_go().is_ok() {
-            idle.push(reader);
-        }
-        drop(idle);
         found
     }
 
     /// Idle readers let go of their snapshots: those will be out of date, and hold up the log.
     pub(crate) fn let_go(&self) {
+        let mut pool = self.pool();
         // One that cannot is closed.
-        self.idle().retain_mut(|reader| reader.let_go().is_ok());
+        pool.idle.retain_mut(|reader| reader.let_go().is_ok());
+        self.tell_who_waits(&pool);
     }
 
     /// Closes idle readers.
     pub(crate) fn close(&self) {
-        self.idle().clear();
+        self.pool().idle.clear();
+    }
+
+    /// A reader that nobody else uses: an idle one, a new one, or one that somebody is about to give
+    /// back. A disk or a system that lets nothing be opened slows reads down and refuses none, as long
+    /// as one reader is open.
+    fn lend(&self) -> rusqlite::Result<Reader> {
+        let idle = self.pool().idle.pop();
+        match idle {
+            Some(reader) => Ok(reader),
+            None => self.open_another().or_else(|error| self.wait_for_another().ok_or(error)),
+        }
+    }
+
+    fn open_another(&self) -> rusqlite::Result<Reader> {
+        let connection = open_reader(&self.file)?;
+        Ok(Reader { connection, snapshot: None, _open: Arc::clone(&self.open) })
+    }
+
+    /// Waits until a reader is idle, unless there is none to wait for.
+    fn wait_for_another(&self) -> Option<Reader> {
+        let mut pool = self.pool();
+        pool.waiting = pool.waiting.saturating_add(1);
+        let has_none = |pool: &mut Pool| pool.idle.is_empty() && self.has_any();
+        let waited = self.has_changed.wait_timeout_while(pool, LOAN_TIMEOUT, has_none);
+        let (mut pool, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        pool.waiting = pool.waiting.saturating_sub(1);
+        pool.idle.pop()
+    }
+
+    /// Whether any reader is open, idle or lent.
+    fn has_any(&self) -> bool {
+        Arc::strong_count(&self.open) > 1
+    }
+
+    fn take_back(&self, mut reader: Reader, groups: &Groups, quiet: Option<GroupNumber>) {
+        let mut pool = self.pool();
+        if pool.idle.len() >= IDLE_MAX {
+            // Nobody waits while so many are idle.
+            return;
+        }
+        // Under the lock: a group that begins now makes idle readers let go after this.
+        let may_stay = quiet.is_some() && groups.quiet() == quiet;
+        // A reader that cannot let go is closed.
+        if may_stay || reader.let_go().is_ok() {
+            pool.idle.push(reader);
+        } else {
+            drop(reader);
+        }
+        self.tell_who_waits(&pool);
+    }
+
+    fn close_one(&self, reader: Reader) {
+        drop(reader);
+        self.tell_who_waits(&self.pool());
+    }
+
+    /// Under the lock, so that whoever is about to wait has not looked yet, or waits.
+    fn tell_who_waits(&self, pool: &MutexGuard<'_, Pool>) {
+        if pool.waiting > 0 {
+            self.has_changed.notify_all();
+        }
     }
 
     /// A panic while the lock was held cannot leave the list half-written.
-    fn idle(&self) -> std::sync::MutexGuard<'_, Vec<Reader>> {
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    fn pool(&self) -> MutexGuard<'_, Pool> {
+        self.pool.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Reader {
-    fn open(file: &Path) -> rusqlite::Result<Self> {
-        Ok(Self { connection: open_reader(file)?, snapshot: None })
-    }
-
     /// Makes sure that a transaction is open which shows what the file says now; `quiet` is the last
     /// group, if none has been begun since.
     fn look_again_unless_at(&mut self, quiet: Option<GroupNumber>) -> rusqlite::Result<()> {
@@ -199,3 +269,6 @@ impl Reader {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -54,3 +54,10 @@ pub(crate) const fn is_refusal(error: &StoreError) -> bool {
 pub(crate) fn commit_certainly_failed(error: &rusqlite::Error) -> bool {
     matches!(error.sqlite_error_code(), Some(ErrorCode::DiskFull | ErrorCode::DatabaseBusy))
 }
+
+/// Whether a commit failed because the log could not be written. Its last frame makes it a commit, and
+/// that one was not written whole.
+pub(crate) fn log_was_not_written(error: &rusqlite::Error) -> bool {
+    let code = error.sqlite_error().map(|error| error.extended_code);
+    code == Some(rusqlite::ffi::SQLITE_IOERR_WRITE)
+}

@@ -49,7 +49,7 @@ use crate::lock::DirectoryLock;
 pub use crate::migrations::Schema;
 pub use crate::open_error::OpenError;
 use crate::views::Views;
-use crate::writer::{Listeners, Moves, Writer};
+use crate::writer::{Listeners, Writer};
 
 const DATABASE_FILE: &str = "patron.db";
 
@@ -128,6 +128,7 @@ impl SqliteStore {
         lock::sync_directory(directory).map_err(OpenError::at(directory))?;
         let listeners = Listeners { on_group, on_fatal };
         let views = Arc::new(Views::new(file, recent_bytes_max));
+        views.open_first()?;
         let writer = Writer::start(connection, Arc::clone(&views), listeners);
         Ok(Self {
             views,
@@ -195,7 +196,7 @@ impl SqliteStore {
         loop {
             let part = limit.saturating_sub(cleared).min(CLEARED_MAX);
             let clear = move |connection: &Connection| clear(connection, part);
-            let done = match self.writer.write(Moves::Nothing, clear).await {
+            let done = match self.writer.write_unasked(clear).await {
                 Ok(done) => done,
                 // The parts before it are durable, and the next call meets the error again.
                 Err(_) if cleared > 0 => return Ok(cleared),

@@ -274,9 +274,7 @@ impl Store for SqliteStore {
 
     fn record_key_uses(&self, uses: Vec<(KeyNumber, Timestamp)>) -> StoreFuture<'_, ()> {
         Box::pin(
-            self.writer.write(Moves::Nothing, move |connection| {
-                manage::record_key_uses(connection, &uses)
-            }),
+            self.writer.write_unasked(move |connection| manage::record_key_uses(connection, &uses)),
         )
     }
 

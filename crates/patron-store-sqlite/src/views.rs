@@ -45,6 +45,11 @@ impl Views {
         self.readers.file()
     }
 
+    /// Opens the first reader, so that reading does not depend on files that can be opened later.
+    pub(crate) fn open_first(&self) -> rusqlite::Result<()> {
+        self.readers.open_first()
+    }
+
     /// Reads in one moment.
     pub(crate) fn read<T>(
         &self,

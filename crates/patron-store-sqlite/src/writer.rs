@@ -12,7 +12,9 @@ use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::connections::BUSY_TIMEOUT;
-use crate::errors::{NotAnswering, commit_certainly_failed, from_sqlite, is_refusal};
+use crate::errors::{
+    NotAnswering, commit_certainly_failed, from_sqlite, is_refusal, log_was_not_written,
+};
 use crate::suspects::Suspects;
 use crate::views::Views;
 use crate::written::Written;
@@ -52,6 +54,16 @@ pub(crate) enum Moves {
     Customer(MerchantNumber, CustomerNumber),
 }
 
+/// For whom something is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Origin {
+    /// Somebody asked for it, and is told what became of it.
+    Asked,
+    /// The program writes it by itself, and again later: twice is as good as once, and nobody was
+    /// promised anything.
+    Unasked,
+}
+
 impl Writer {
     /// Starts the thread, which owns `connection` from now on.
     pub(crate) fn start(
@@ -87,8 +99,31 @@ impl Writer {
         arrived(self.enqueue(moves, work).await?).await
     }
 
+    /// As [`Writer::write`], for what nobody asked for, may be done twice and is tried again later. A
+    /// disk that takes no writes refuses it, and does not end what goes well without writing.
+    pub(crate) async fn write_unasked<T, F>(&self, work: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: Fn(&Connection) -> Result<T, StoreError> + Send + 'static,
+    {
+        arrived(self.enqueue_from(Origin::Unasked, Moves::Nothing, work).await?).await
+    }
+
     /// As [`Writer::write`], but answers as soon as the write waits, with where its answer will come.
     pub(crate) async fn enqueue<T, F>(&self, moves: Moves, work: F) -> Result<Answer<T>, StoreError>
+    where
+        T: Send + 'static,
+        F: Fn(&Connection) -> Result<T, StoreError> + Send + 'static,
+    {
+        self.enqueue_from(Origin::Asked, moves, work).await
+    }
+
+    async fn enqueue_from<T, F>(
+        &self,
+        origin: Origin,
+        moves: Moves,
+        work: F,
+    ) -> Result<Answer<T>, StoreError>
     where
         T: Send + 'static,
         F: Fn(&Connection) -> Result<T, StoreError> + Send + 'static,
@@ -102,7 +137,7 @@ impl Writer {
             Moves::Nothing | Moves::ManagementEpoch => None,
             Moves::Customer(merchant, number) => Some((merchant, number)),
         };
-        let write = Box::new(Waiting { work, done: None, reply, epoch, customer });
+        let write = Box::new(Waiting { work, done: None, reply, epoch, customer, origin });
         self.order(Order::Write(write)).await?;
         Ok(answer)
     }
@@ -177,6 +212,9 @@ trait Write: Send {
     /// The customer that is changed, if it is one.
     fn customer(&self) -> Option<(MerchantNumber, CustomerNumber)>;
 
+    /// For whom it is.
+    fn origin(&self) -> Origin;
+
     /// Does the work in the transaction that is open. `Err` leaves the transaction in doubt; a mere
     /// refusal is `Ok`.
     fn perform(&mut self, connection: &Connection) -> Result<(), StoreError>;
@@ -194,6 +232,7 @@ struct Waiting<T, F> {
     reply: oneshot::Sender<Result<T, StoreError>>,
     epoch: Option<Arc<AtomicU64>>,
     customer: Option<(MerchantNumber, CustomerNumber)>,
+    origin: Origin,
 }
 
 impl<T, F> Write for Waiting<T, F>
@@ -203,6 +242,10 @@ where
 {
     fn customer(&self) -> Option<(MerchantNumber, CustomerNumber)> {
         self.customer
+    }
+
+    fn origin(&self) -> Origin {
+        self.origin
     }
 
     fn perform(&mut self, connection: &Connection) -> Result<(), StoreError> {
@@ -311,6 +354,7 @@ impl Committer {
         let views = Arc::clone(&self.views);
         let _begun = views.begin_group(group.iter().filter_map(|write| write.customer()));
         self.run("BEGIN IMMEDIATE").map_err(Failure::Refused)?;
+        let is_unasked = group.iter().all(|write| write.origin() == Origin::Unasked);
         for write in group {
             if let Err(error) = write.perform(&self.connection) {
                 self.roll_back()?;
@@ -322,7 +366,10 @@ impl Committer {
                 self.note_written();
                 Ok(())
             }
-            Err(error) if commit_certainly_failed(&error) => {
+            Err(error)
+                if commit_certainly_failed(&error)
+                    || (is_unasked && log_was_not_written(&error)) =>
+            {
                 self.roll_back()?;
                 Err(Failure::Refused(error))
             }
@@ -357,7 +404,8 @@ impl Committer {
     fn overwrite(&mut self, pages: Vec<u32>) -> Result<(), StoreError> {
         let (reply, mut answer) = oneshot::channel();
         let work = move |connection: &Connection| purge::overwrite(connection, &pages);
-        let write = Waiting { work, done: None, reply, epoch: None, customer: None };
+        let origin = Origin::Unasked;
+        let write = Waiting { work, done: None, reply, epoch: None, customer: None, origin };
         self.commit_group(vec![Box::new(write)]);
         answer.try_recv().unwrap_or_else(|_| Err(NotAnswering::WriterEnded.into()))
     }

@@ -1,6 +1,6 @@
 //! Golden files: a request and its answer as text, run against the program as a user starts it.
 //!
-//! The format is described in the README beside the files.
+//! The format is described in this crate's GOLDENS.md.
 
 #![expect(
     clippy::unwrap_used,
@@ -96,11 +96,11 @@ struct Stage {
 impl Stage {
     fn play(&mut self, step: &Step) -> Result<(), String> {
         match step {
-            Step::Manage { words, name } => {
+            Step::Manage { words, input, name } => {
                 let words = words.iter().map(|word| self.variables.fill_text(word));
                 let words: Vec<String> = words.collect::<Result<_, _>>()?;
                 let words: Vec<&str> = words.iter().map(String::as_str).collect();
-                let outcome = self.server.manage(&words);
+                let outcome = self.server.manage_with(&words, &format!("{input}\n"));
                 if !outcome.status.success() {
                     return Err(format!("`patron {}`: {outcome:?}", words.join(" ")));
                 }

@@ -7,6 +7,7 @@ mod exact_json;
 pub mod golden;
 pub mod http;
 pub mod network;
+pub mod parts;
 pub mod postgres;
 pub mod proxy;
 pub mod server;

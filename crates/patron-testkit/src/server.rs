@@ -7,6 +7,7 @@
 )]
 
 mod captured;
+mod input;
 mod learning;
 mod outcome;
 mod store;

@@ -10,6 +10,11 @@ pub fn is_token(text: &str) -> bool {
     follows(text, "tkn_", 32, is_lower_hex)
 }
 
+/// `ses_` and 64 lower-case hex digits.
+pub fn is_access_token(text: &str) -> bool {
+    follows(text, "ses_", 64, is_lower_hex)
+}
+
 /// 32 upper-case hex digits.
 pub fn is_api_key(text: &str) -> bool {
     follows(text, "", 32, |b| b.is_ascii_digit() || (b'A'..=b'F').contains(&b))

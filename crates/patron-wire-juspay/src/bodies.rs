@@ -1,12 +1,11 @@
 //! What a request says: form or JSON, body or query, read into pairs of key and value.
 
-use std::fmt;
-
 use http::HeaderMap;
-use http::header::{CONTENT_ENCODING, CONTENT_TYPE, TRANSFER_ENCODING, USER_AGENT};
+use http::header::USER_AGENT;
 use patron_wire::Request;
 use patron_wire::body::BodyError;
-use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
+use patron_wire::json::members;
+use patron_wire::media::{is_compressed, media_type};
 use serde_json::value::RawValue;
 
 use crate::errors::Refusal;
@@ -126,11 +125,6 @@ fn is_node_library(headers: &HeaderMap) -> bool {
     agent.is_some_and(|agent| agent.starts_with(b"NODEJS_SDK/"))
 }
 
-fn media_type(headers: &HeaderMap) -> String {
-    let value = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
-}
-
 fn is_json(headers: &HeaderMap) -> bool {
     media_type(headers) == "application/json"
 }
@@ -146,17 +140,7 @@ fn is_other_json(body: &[u8]) -> bool {
 /// they are.
 fn refuse_other_media(headers: &HeaderMap) -> Result<(), Refusal> {
     let is_multipart = media_type(headers).starts_with("multipart/");
-    let codings =
-        headers.get_all(CONTENT_ENCODING).iter().chain(headers.get_all(TRANSFER_ENCODING));
-    let is_plain = |coding: &[u8]| {
-        let coding = coding.trim_ascii();
-        // Empty elements of a list are passed over (RFC 9110, section 5.6.1).
-        let plain = [b"".as_slice(), b"identity", b"chunked"];
-        plain.iter().any(|plain| coding.eq_ignore_ascii_case(plain))
-    };
-    let mut codings = codings.flat_map(|line| line.as_bytes().split(|byte| *byte == b','));
-    let is_compressed = codings.any(|coding| !is_plain(coding));
-    if is_multipart || is_compressed { Err(Refusal::UnsupportedMediaType) } else { Ok(()) }
+    if is_multipart || is_compressed(headers) { Err(Refusal::UnsupportedMediaType) } else { Ok(()) }
 }
 
 fn form_pairs(text: &[u8]) -> Result<Vec<(String, Value)>, Refusal> {
@@ -166,9 +150,9 @@ fn form_pairs(text: &[u8]) -> Result<Vec<(String, Value)>, Refusal> {
 
 fn json_pairs(body: &[u8]) -> Result<Vec<(String, Value)>, Refusal> {
     let text = std::str::from_utf8(body).map_err(|_| Refusal::Malformed)?;
-    let object: Object<'_> = serde_json::from_str(text).map_err(|_| Refusal::Malformed)?;
-    let mut pairs = Vec::with_capacity(object.0.len());
-    for (key, raw) in object.0 {
+    let members = members(text).map_err(|_| Refusal::Malformed)?;
+    let mut pairs = Vec::with_capacity(members.len());
+    for (key, raw) in members {
         if key == "options" && raw.get().starts_with('{') {
             pairs.extend(nested_options(raw)?);
         } else {
@@ -180,12 +164,8 @@ fn json_pairs(body: &[u8]) -> Result<Vec<(String, Value)>, Refusal> {
 
 /// `{"options":{"get_client_auth_token":true}}` says the same as the key with the dot.
 fn nested_options(raw: &RawValue) -> Result<Vec<(String, Value)>, Refusal> {
-    let options: Object<'_> = serde_json::from_str(raw.get()).map_err(|_| Refusal::Malformed)?;
-    options
-        .0
-        .into_iter()
-        .map(|(key, raw)| Ok((format!("options.{key}"), json_value(raw)?)))
-        .collect()
+    let options = members(raw.get()).map_err(|_| Refusal::Malformed)?;
+    options.into_iter().map(|(key, raw)| Ok((format!("options.{key}"), json_value(raw)?))).collect()
 }
 
 fn json_value(raw: &RawValue) -> Result<Value, Refusal> {
@@ -201,33 +181,6 @@ fn json_value(raw: &RawValue) -> Result<Value, Refusal> {
         }
         _ => Value::Other,
     })
-}
-
-/// A JSON object's members, repeated ones included, with their values unread.
-struct Object<'a>(Vec<(String, &'a RawValue)>);
-
-impl<'de> Deserialize<'de> for Object<'de> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Members;
-
-        impl<'de> Visitor<'de> for Members {
-            type Value = Object<'de>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a JSON object")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Object<'de>, A::Error> {
-                let mut members = Vec::new();
-                while let Some(member) = map.next_entry()? {
-                    members.push(member);
-                }
-                Ok(Object(members))
-            }
-        }
-
-        deserializer.deserialize_map(Members)
-    }
 }
 
 #[cfg(test)]

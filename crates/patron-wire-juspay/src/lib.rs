@@ -10,6 +10,7 @@ pub mod bodies;
 mod customers;
 pub mod errors;
 pub mod fields;
+pub mod openapi;
 pub mod route;
 mod rules;
 
@@ -17,6 +18,7 @@ use std::sync::Arc;
 
 use patron::Patron;
 use patron_wire::{Answer, AnswerFuture, Context, Request, Setting, Wire};
+use utoipa::openapi::OpenApi;
 
 use crate::answers::{Reply, Sender};
 use crate::errors::{Failure, Refusal};
@@ -73,7 +75,7 @@ impl Wire for Juspay {
         "juspay"
     }
 
-    fn owns(&self, _path: &str) -> bool {
+    fn owns(&self, _method: &http::Method, _path: &str) -> bool {
         true
     }
 
@@ -94,12 +96,19 @@ impl Wire for Juspay {
         refused_unread(context, Refusal::Internal)
     }
 
-    fn example(&self) -> &'static str {
-        "/customers -d object_reference_id=customer@gmail.com -d mobile_number=99887766 \
-         -d email_address=customer@gmail.com -d first_name=Jon -d last_name=Snow"
+    fn example(&self, key: &str, url: &str) -> String {
+        format!(
+            "-u {key}: {url}/customers -d object_reference_id=customer@gmail.com \
+             -d mobile_number=99887766 -d email_address=customer@gmail.com -d first_name=Jon \
+             -d last_name=Snow"
+        )
     }
 
     fn settings(&self) -> &'static [Setting] {
         SETTINGS
+    }
+
+    fn openapi(&self) -> OpenApi {
+        openapi::openapi()
     }
 }

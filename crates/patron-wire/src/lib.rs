@@ -10,6 +10,11 @@ pub mod credentials;
 pub mod etag;
 pub mod form;
 pub mod head;
+pub mod json;
+pub mod mailbox;
+pub mod media;
+pub mod openapi;
+pub mod phone;
 pub mod request_id;
 
 use std::net::IpAddr;
@@ -19,6 +24,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{HeaderMap, Method, Response};
 use patron::clock::Timestamp;
+use utoipa::openapi::OpenApi;
 
 pub use body::RequestBody;
 
@@ -30,8 +36,8 @@ pub trait Wire: Send + Sync {
     /// Its name: in metrics, in logs, and in front of its merchants' settings.
     fn name(&self) -> &'static str;
 
-    /// Whether requests for this path (as sent, still encoded, without query) are its own.
-    fn owns(&self, path: &str) -> bool;
+    /// Whether requests with this method for this path (as sent, still encoded, without query) are its own.
+    fn owns(&self, method: &Method, path: &str) -> bool;
 
     /// Answers a request. It never fails: what is wrong becomes an answer in the vendor's shape.
     fn answer<'a>(&'a self, request: &'a mut Request) -> AnswerFuture<'a>;
@@ -42,11 +48,15 @@ pub trait Wire: Send + Sync {
     /// The answer when the wire itself broke (it panicked): the vendor's shape of a 500.
     fn broken(&self, context: &Context) -> Answer;
 
-    /// A request to try the wire with: a path and data, as curl takes them.
-    fn example(&self) -> &'static str;
+    /// A request to try the wire with, as curl takes it: credentials, address and data.
+    fn example(&self, key: &str, url: &str) -> String;
 
     /// What a merchant can set for this wire.
     fn settings(&self) -> &'static [Setting];
+
+    /// Everything that the wire offers, described for machines: an OpenAPI 3.1 document, made from the same lists
+    /// by which requests are answered.
+    fn openapi(&self) -> OpenApi;
 }
 
 /// A setting that a wire offers to merchants.

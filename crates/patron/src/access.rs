@@ -79,7 +79,7 @@ impl Remembered {
 }
 
 /// What a caller was given the right to.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Copy)]
 pub(crate) enum Grants {
     /// A key's scopes.
     Scopes(Scopes),
@@ -88,14 +88,19 @@ pub(crate) enum Grants {
 }
 
 impl Grants {
-    pub(crate) fn include(&self, scope: Scope) -> bool {
+    pub(crate) const fn include(self, scope: Scope) -> bool {
         match self {
             Self::Scopes(scopes) => scopes.include(scope),
             Self::Role(role) => role.includes(scope),
         }
     }
 
-    pub(crate) const fn sight(&self) -> Sight {
+    /// Whether they include all that `others` do, so that whoever has them may hand those out.
+    pub(crate) fn cover(self, others: Self) -> bool {
+        Scope::ALL.into_iter().all(|scope| self.include(scope) || !others.include(scope))
+    }
+
+    pub(crate) const fn sight(self) -> Sight {
         match self {
             Self::Scopes(_) => Sight::Clear,
             Self::Role(role) => role.sight(),
@@ -103,7 +108,7 @@ impl Grants {
     }
 
     /// Whoever manages a merchant sees who looked at its customers, and so does whoever audits that.
-    pub(crate) fn may_read_access_log(&self) -> bool {
+    pub(crate) const fn may_read_access_log(self) -> bool {
         match self {
             Self::Scopes(scopes) => scopes.include(Scope::Admin),
             Self::Role(Role::Owner | Role::Auditor) => true,
@@ -229,7 +234,7 @@ impl<'a> Authenticated<'a> {
         Ok(Admitted {
             patron,
             context: Arc::clone(&known.context),
-            grants: Grants::Scopes(known.key.scopes.clone()),
+            grants: Grants::Scopes(known.key.scopes),
             kind: ActorKind::ApiKey(known.key.number),
             address,
             now,

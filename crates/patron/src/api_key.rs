@@ -38,11 +38,25 @@ impl Scope {
             Self::Admin => "admin",
         }
     }
+
+    /// The scope with this name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|scope| scope.name() == name)
+    }
+
+    const fn bit(self) -> u8 {
+        match self {
+            Self::CustomersRead => 1,
+            Self::CustomersWrite => 2,
+            Self::CustomersErase => 4,
+            Self::Admin => 8,
+        }
+    }
 }
 
-/// The scopes of a key.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Scopes(Vec<Scope>);
+/// The scopes of a key: one at least, a bit for each.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Scopes(u8);
 
 /// A list of scopes that cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -52,16 +66,27 @@ pub struct Scopes(Vec<Scope>);
 pub struct NotAScope(pub String);
 
 impl Scopes {
+    /// These scopes. `None` when there is none among them.
+    pub fn of(scopes: impl IntoIterator<Item = Scope>) -> Option<Self> {
+        let bits = scopes.into_iter().fold(0, |bits, scope| bits | scope.bit());
+        (bits != 0).then_some(Self(bits))
+    }
+
     /// Whether `scope` is among them.
-    pub fn include(&self, scope: Scope) -> bool {
-        self.0.contains(&scope)
+    pub const fn include(self, scope: Scope) -> bool {
+        self.0 & scope.bit() != 0
+    }
+
+    /// Each of them, in the order of [`Scope::ALL`].
+    pub fn iter(self) -> impl Iterator<Item = Scope> {
+        Scope::ALL.into_iter().filter(move |scope| self.include(*scope))
     }
 }
 
 impl Default for Scopes {
     /// What a vendor's client library needs: read and write customers.
     fn default() -> Self {
-        Self(vec![Scope::CustomersRead, Scope::CustomersWrite])
+        Self(Scope::CustomersRead.bit() | Scope::CustomersWrite.bit())
     }
 }
 
@@ -69,23 +94,18 @@ impl FromStr for Scopes {
     type Err = NotAScope;
 
     fn from_str(text: &str) -> Result<Self, NotAScope> {
-        let mut scopes = text
+        let scopes = text
             .split(|c: char| c == ',' || c.is_whitespace())
             .filter(|part| !part.is_empty())
-            .map(|part| {
-                let found = Scope::ALL.into_iter().find(|scope| scope.name() == part);
-                found.ok_or_else(|| NotAScope(part.to_owned()))
-            })
+            .map(|part| Scope::from_name(part).ok_or_else(|| NotAScope(part.to_owned())))
             .collect::<Result<Vec<_>, _>>()?;
-        scopes.sort_unstable();
-        scopes.dedup();
-        if scopes.is_empty() { Err(NotAScope(String::new())) } else { Ok(Self(scopes)) }
+        Self::of(scopes).ok_or_else(|| NotAScope(String::new()))
     }
 }
 
 impl fmt::Display for Scopes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let names: Vec<_> = self.0.iter().map(|scope| scope.name()).collect();
+        let names: Vec<_> = self.iter().map(Scope::name).collect();
         f.write_str(&names.join(","))
     }
 }

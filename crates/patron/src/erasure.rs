@@ -1,5 +1,6 @@
 //! Erasure: what is left of a customer that was forgotten, and the receipt for it.
 
+use std::pin::Pin;
 use std::time::Duration;
 
 use crate::clock::Timestamp;
@@ -254,13 +255,17 @@ impl LedgerEntry {
     }
 }
 
+/// The future of an entry of the ledger.
+pub type LedgerFuture<'a> = Pin<Box<dyn Future<Output = Result<(), LedgerFailure>> + Send + 'a>>;
+
+/// Why an entry of the ledger is not written.
+pub type LedgerFailure = Box<dyn std::error::Error + Send + Sync>;
+
 /// Where the ledger of erasures is written.
 pub trait ErasureLedger: Send + Sync {
-    /// Writes an entry; returns when it is as lasting as the store itself.
-    ///
-    /// # Errors
-    /// When it cannot be written. Nothing is erased then.
-    fn note(&self, entry: &LedgerEntry) -> Result<(), Box<dyn std::error::Error + Send + Sync>>;
+    /// Writes an entry; done when it is as lasting as the store itself. An error says that it cannot be
+    /// written, and nothing is erased then.
+    fn note(&self, entry: LedgerEntry) -> LedgerFuture<'_>;
 }
 
 /// Whether the bytes of what was erased are gone from an engine's live files.

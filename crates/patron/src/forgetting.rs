@@ -12,7 +12,6 @@ use crate::error::{Error, Kind};
 use crate::ids::{CustomerNumber, MerchantId};
 use crate::locator::Locator;
 use crate::management::Console;
-use crate::patron::Patron;
 use crate::seal::Sealer;
 use crate::store::StoreError;
 
@@ -25,6 +24,13 @@ pub struct Erased {
     pub at: Timestamp,
     /// The receipt, once the bytes are gone from the live files.
     pub receipt: Option<Receipt>,
+}
+
+/// Whether it is still to be written down that a customer is to be erased.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Noting {
+    Due,
+    Done,
 }
 
 impl CustomerEraser<'_> {
@@ -87,22 +93,31 @@ impl Desk<'_> {
 
     /// Erases the customer, deleted or not.
     pub(crate) async fn erase(&self, locator: Locator<'_>) -> Result<ErasedCustomer, Error> {
+        self.erase_noting(locator, Noting::Due).await
+    }
+
+    /// Erases the customer, of whom the ledger may know already.
+    pub(crate) async fn erase_noting(
+        &self,
+        locator: Locator<'_>,
+        mut noting: Noting,
+    ) -> Result<ErasedCustomer, Error> {
         // The first look says whether there is anybody, before anything is written down.
         let mut number = match locator {
             Locator::Number(number) => Some(number),
             Locator::IdOrReference(_) | Locator::Reference(_) => None,
         };
-        let mut is_noted = false;
         for _ in 0..ATTEMPTS_MAX {
             let meant = number.map_or(locator, Locator::Number);
             let Some(opened) = self.find_kept(meant).await? else {
                 return self.find_erased(number).await;
             };
             number = Some(opened.customer.number);
-            if !is_noted {
-                self.note_erasure(opened.customer.number).await?;
-                is_noted = true;
+            match noting {
+                Noting::Due => self.note_erasure(&opened.customer).await?,
+                Noting::Done => {}
             }
+            noting = Noting::Done;
             let entropy = Drawn::from(&*self.patron.entropy);
             let sealer = Sealer { keys: self.keys(), entropy: &entropy, actor: &self.actor };
             let erasure = sealer.erase(&opened, self.now);
@@ -128,13 +143,16 @@ impl Desk<'_> {
         if !still(opened.customer.updated, opened.customer.deleted) {
             return Ok(false);
         }
-        self.note_erasure(number).await?;
+        self.note_erasure(&opened.customer).await?;
         let entropy = Drawn::from(&*self.patron.entropy);
         let sealer = Sealer { keys: self.keys(), entropy: &entropy, actor: &self.actor };
         match self.store().erase(sealer.erase(&opened, self.now)).await {
             Ok(()) => Ok(true),
             // Somebody changed it just now. The ledger holds it nevertheless: see `note_erasure`.
-            Err(StoreError::Stale) => self.erase(Locator::Number(number)).await.map(|_| true),
+            Err(StoreError::Stale) => {
+                let meant = Locator::Number(number);
+                self.erase_noting(meant, Noting::Done).await.map(|_| true)
+            }
             Err(error) => Err(error.into()),
         }
     }
@@ -149,10 +167,12 @@ impl Desk<'_> {
 
     /// Writes down that the customer is to be erased: in the ledger, after which there is no way back, and in
     /// the access log, which tells who wanted it.
-    async fn note_erasure(&self, number: CustomerNumber) -> Result<(), Error> {
-        self.log_access(Accessed::Erasure, &[Some(number)]).await?;
-        let entry = LedgerEntry::new(self.keys(), number, self.now);
-        self.patron.ledger.note(&entry).map_err(|source| {
+    async fn note_erasure(&self, customer: &Customer) -> Result<(), Error> {
+        self.log_access(Accessed::Erasure, &[Some(customer.number)]).await?;
+        // Not before the customer was created, whatever the clocks say: see `crate::replay`.
+        let at = self.now.max(customer.created);
+        let entry = LedgerEntry::new(self.keys(), customer.number, at);
+        self.patron.ledger.note(entry).await.map_err(|source| {
             let kind = Kind::Unavailable { retry_after_s: 1 };
             Error::new(kind, "the ledger of erasures cannot be written").because(source)
         })
@@ -162,42 +182,6 @@ impl Desk<'_> {
         let merchant = &self.context.merchant.id;
         let receipt = Receipt::issue(erased, merchant, &self.patron.erasure, self.keys());
         Erased { customer: erased.number, at: erased.erased, receipt }
-    }
-}
-
-/// What came of erasing again what the ledger names.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Replayed {
-    /// Customers that were there and are erased now.
-    pub erased: u64,
-    /// Entries that this installation did not write: another's ledger, or a line that was touched.
-    pub foreign: u64,
-}
-
-impl Patron {
-    /// Erases again what an older copy of the store has brought back. Called before anything is served.
-    ///
-    /// # Errors
-    /// `Unavailable` when the store does not answer.
-    pub async fn replay_erasures(
-        &self,
-        entries: impl IntoIterator<Item = LedgerEntry>,
-        now: Timestamp,
-    ) -> Result<Replayed, Error> {
-        let mut replayed = Replayed::default();
-        for entry in entries {
-            let desk = self.own_desk(entry.merchant, now).await?;
-            let Some(desk) = desk.filter(|desk| entry.is_genuine(desk.keys())) else {
-                replayed.foreign = replayed.foreign.saturating_add(1);
-                continue;
-            };
-            let locator = Locator::Number(entry.customer);
-            if desk.find_kept(locator).await?.is_some() {
-                desk.erase(locator).await?;
-                replayed.erased = replayed.erased.saturating_add(1);
-            }
-        }
-        Ok(replayed)
     }
 }
 
@@ -211,10 +195,26 @@ impl Console<'_> {
         merchant: &MerchantId,
         customer: &str,
     ) -> Result<Erased, Error> {
+        let desk = self.desk(merchant).await?;
+        Ok(desk.receipt_of(&desk.erase(Locator::of_text(customer)).await?))
+    }
+
+    /// What has become of the erasure of a merchant's customer with this number.
+    ///
+    /// # Errors
+    /// `NotFound` when there is no such merchant, or no such customer was erased.
+    pub async fn find_erasure(
+        &self,
+        merchant: &MerchantId,
+        customer: CustomerNumber,
+    ) -> Result<Erased, Error> {
+        let desk = self.desk(merchant).await?;
+        Ok(desk.receipt_of(&desk.find_erased(Some(customer)).await?))
+    }
+
+    async fn desk(&self, merchant: &MerchantId) -> Result<Desk<'_>, Error> {
         let merchant = self.find_merchant(merchant).await?.number;
         let desk = self.patron().desk_of(ActorKind::Console, merchant, self.now()).await?;
-        let desk = desk.ok_or_else(|| Error::new(Kind::NotFound, "there is no such merchant"))?;
-        let locator = Locator::of_text(customer);
-        Ok(desk.receipt_of(&desk.erase(locator).await?))
+        desk.ok_or_else(|| Error::new(Kind::NotFound, "there is no such merchant"))
     }
 }

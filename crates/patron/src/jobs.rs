@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::clock::Timestamp;
+use crate::clock::{Clock, Timestamp};
 use crate::erasure::Purged;
-use crate::error::Error;
+use crate::error::{Error, Kind};
 use crate::ids::{MerchantNumber, ProcessId};
 use crate::patron::Patron;
 use crate::store::{CustomerAge, Job};
@@ -18,6 +18,9 @@ const AGES_MAX: u32 = 500;
 
 /// How many erased customers are seen to in a step.
 const PURGED_MAX: u32 = 1_000;
+
+/// How many merchants are asked about their erased customers in a round, whose receipts wait for that.
+const ASKED_MAX: u32 = 2_000;
 
 /// How many steps a round has at most, so that rounds go on to be told about and come to an end.
 const STEPS_MAX: u32 = 100;
@@ -60,7 +63,9 @@ pub struct Round {
     pub is_held: bool,
     /// How many things were done with.
     pub done: u64,
-    /// Why the round ended early. The next one goes on.
+    /// Whether something is left to do that somebody holds up who still reads what was there before.
+    pub is_held_up: bool,
+    /// Why the round ended early, or passed something over. The next one goes on.
     pub error: Option<Error>,
 }
 
@@ -88,15 +93,18 @@ impl Jobs {
 
     /// Does a part of a job, unless it is another process's. Called now and then, several times within the
     /// lease, so that the job stays with whom it is.
-    pub async fn do_round(&mut self, job: Job, now: Timestamp) -> Round {
+    pub async fn do_round(&mut self, job: Job, clock: &dyn Clock) -> Round {
         let mut round = Round::default();
+        let now = clock.now();
         let ended = match job {
             Job::ClearTokens => self.clear_tokens(&mut round, now).await,
             Job::ClearSessions => self.clear_sessions(&mut round, now).await,
             Job::Retain => self.retain(&mut round, now).await,
-            Job::PurgeErased => self.purge_erased(&mut round, now).await,
+            Job::PurgeErased => self.purge_erased(&mut round, clock).await,
         };
-        round.error = ended.err();
+        if let Err(error) = ended {
+            round.error = Some(error);
+        }
         round
     }
 
@@ -210,15 +218,18 @@ impl Jobs {
             let still = |updated: Timestamp, deleted: Option<Timestamp>| {
                 retention.is_over(&CustomerAge { number: age.number, updated, deleted }, now)
             };
-            if desk.erase_if(age.number, still).await? {
-                round.count(1_u32);
+            match desk.erase_if(age.number, still).await {
+                Ok(is_erased) => round.count(u32::from(is_erased)),
+                // One that does not open keeps nobody else from being forgotten.
+                Err(error) if *error.kind() == Kind::Internal => round.error = Some(error),
+                Err(error) => return Err(error),
             }
         }
         Ok(last)
     }
 
     /// Goes on with the walk over all merchants. What was erased of one is purged with all the others'.
-    async fn purge_erased(&mut self, round: &mut Round, now: Timestamp) -> Result<(), Error> {
+    async fn purge_erased(&mut self, round: &mut Round, clock: &dyn Clock) -> Result<(), Error> {
         let store = Arc::clone(&self.patron.store);
         if !self.claim(Job::PurgeErased, round).await? {
             return Ok(());
@@ -227,21 +238,34 @@ impl Jobs {
             self.erased.unvisited = self.all_merchants().await?;
         }
         let mut found = Vec::new();
-        for _ in 0..STEPS_MAX {
+        for _ in 0..ASKED_MAX {
             let Some(merchant) = self.erased.unvisited.pop() else { break };
-            let unpurged = store.list_unpurged(merchant, PURGED_MAX).await?;
+            let mut unpurged = store.list_unpurged(merchant, PURGED_MAX).await?;
+            if unpurged.is_empty() {
+                continue;
+            }
+            let Some(desk) = self.patron.own_desk(merchant, clock.now()).await? else {
+                continue;
+            };
+            // What was touched by hand gets no receipt, and would be purged for again and again.
+            unpurged.retain(|erased| erased.is_genuine(desk.keys()));
             if !unpurged.is_empty() {
-                found.push((merchant, unpurged));
+                found.push((desk, unpurged));
             }
         }
-        if found.is_empty()
-            || !self.claim(Job::PurgeErased, round).await?
-            || store.purge_erased().await? == Purged::HeldUp
-        {
+        if found.is_empty() || !self.claim(Job::PurgeErased, round).await? {
             return Ok(());
         }
-        for (merchant, unpurged) in found {
-            let Some(desk) = self.patron.own_desk(merchant, now).await? else { continue };
+        match store.purge_erased().await? {
+            Purged::Done => {}
+            Purged::HeldUp => {
+                round.is_held_up = true;
+                return Ok(());
+            }
+        }
+        // It took its time, and a receipt says when it was done.
+        let now = clock.now();
+        for (desk, unpurged) in found {
             let purged: Vec<_> = unpurged
                 .into_iter()
                 .filter_map(|erased| erased.purged_at(now, desk.keys()))

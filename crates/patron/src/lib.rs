@@ -49,6 +49,7 @@ pub mod profile;
 pub mod queries;
 pub mod recent_addresses;
 mod records;
+pub mod replay;
 pub mod seal;
 pub mod search;
 pub mod session;

@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use crate::api_key::{ApiKey, ApiKeyText, Scopes};
 use crate::clock::Timestamp;
+use crate::edit::Edit;
 use crate::error::{Error, Kind};
 use crate::ids::{KeyNumber, MerchantId, MerchantNumber};
-use crate::merchant::{AllowList, CountryCode, Merchant, Retention, Settings, Standing};
+use crate::merchant::{AllowList, CountryCode, Days, Merchant, Retention, Settings, Standing};
 use crate::patron::Patron;
 use crate::store::{Counter, ListedKey, ManagementChange, StoreError};
 
@@ -24,11 +25,31 @@ pub struct MerchantEdit {
     /// Its default country code.
     pub country_code: Option<CountryCode>,
     /// When its customers are erased by themselves.
-    pub retention: Option<Retention>,
+    pub retention: RetentionEdit,
     /// Settings of wires by their full names, already checked by the wire; `None` unsets one.
     pub wires: BTreeMap<String, Option<String>>,
     /// Whether its keys work.
     pub standing: Option<Standing>,
+}
+
+/// What changes about when a merchant's customers are erased by themselves; clearing is "never". Each of the
+/// two changes apart from the other, whoever else sets that one at the same moment.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RetentionEdit {
+    /// So long after they were deleted.
+    pub after_deletion: Edit<Days>,
+    /// So long after something last changed about them, deleted or not.
+    pub after_last_change: Edit<Days>,
+}
+
+impl RetentionEdit {
+    fn applied_to(&self, current: Retention) -> Retention {
+        let Self { after_deletion, after_last_change } = self;
+        Retention {
+            after_deletion: after_deletion.applied_to(current.after_deletion.as_ref()),
+            after_last_change: after_last_change.applied_to(current.after_last_change.as_ref()),
+        }
+    }
 }
 
 /// What a new API key is to be.
@@ -303,7 +324,7 @@ fn edited(merchant: Merchant, edit: MerchantEdit) -> Result<Merchant, Error> {
         settings: Settings {
             allow_list: allow_list.unwrap_or(old_list),
             country_code: country_code.unwrap_or(old_code),
-            retention: retention.unwrap_or(old_retention),
+            retention: retention.applied_to(old_retention),
             wires: set,
         },
     })

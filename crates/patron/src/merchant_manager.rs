@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::access::Grants;
 use crate::api_key::{ApiKey, ApiKeyText};
 use crate::error::{Error, Kind};
 use crate::ids::{KeyNumber, OperatorNumber};
@@ -18,11 +19,24 @@ use crate::store::ListedKey;
 pub struct MerchantManager<'a> {
     console: Console<'a>,
     context: Arc<MerchantContext>,
+    /// What the manager may do itself: it hands out nothing else.
+    grants: Grants,
 }
 
+/// Nobody makes a key, or an operator, that may do more than whoever makes it.
+const BEYOND: Error = Error::new(Kind::Denied, "this would give more than the caller has itself");
+
 impl<'a> MerchantManager<'a> {
-    pub(crate) const fn new(console: Console<'a>, context: Arc<MerchantContext>) -> Self {
-        Self { console, context }
+    pub(crate) const fn new(
+        console: Console<'a>,
+        context: Arc<MerchantContext>,
+        grants: Grants,
+    ) -> Self {
+        Self { console, context, grants }
+    }
+
+    fn check_beyond(&self, given: Grants) -> Result<(), Error> {
+        if self.grants.cover(given) { Ok(()) } else { Err(BEYOND) }
     }
 
     fn merchant(&self) -> &Merchant {
@@ -51,8 +65,9 @@ impl<'a> MerchantManager<'a> {
     /// Creates an API key.
     ///
     /// # Errors
-    /// `Invalid` when the label is not fit.
+    /// `Invalid` when the label is not fit; `Denied` for scopes that the caller does not have.
     pub async fn create_key(&self, new: NewKey) -> Result<(ApiKey, ApiKeyText), Error> {
+        self.check_beyond(Grants::Scopes(new.scopes))?;
         self.console.create_key(&self.merchant().id, new, None).await
     }
 
@@ -75,20 +90,27 @@ impl<'a> MerchantManager<'a> {
     /// Puts a new key in the place of an old one; see [`Console::roll_key`].
     ///
     /// # Errors
-    /// `NotFound` when the merchant has no such key in force, or it was rolled before.
+    /// `NotFound` when the merchant has no such key in force, or it was rolled before; `Denied` when the key has
+    /// scopes that the caller does not have.
     pub async fn roll_key(
         &self,
         old: KeyNumber,
         grace: Duration,
     ) -> Result<(ApiKey, ApiKeyText), Error> {
+        let keys = self.list_keys().await?;
+        if let Some(listed) = keys.iter().find(|listed| listed.key.number == old) {
+            self.check_beyond(Grants::Scopes(listed.key.scopes))?;
+        }
         self.console.roll_key(&self.merchant().id, old, grace).await
     }
 
     /// Creates an operator of the merchant.
     ///
     /// # Errors
-    /// `AlreadyExists` when somebody has its address, `Invalid` when a value is not fit.
+    /// `AlreadyExists` when somebody has its address, `Invalid` when a value is not fit, `Denied` for a role that
+    /// may do more than the caller.
     pub async fn create_operator(&self, new: NewOperator) -> Result<Operator, Error> {
+        self.check_beyond(Grants::Role(new.role))?;
         self.console.create_operator(Some(&self.merchant().id), new).await
     }
 
@@ -104,12 +126,18 @@ impl<'a> MerchantManager<'a> {
     ///
     /// # Errors
     /// `NotFound` when the merchant has no such operator; `Invalid` when a value is not fit; `Stale` when
-    /// somebody else changed it at the same moment.
+    /// somebody else changed it at the same moment; `Denied` when it has, or would have, a role that may do more
+    /// than the caller, since whoever sets a password can sign in with it.
     pub async fn set_operator(
         &self,
         operator: OperatorNumber,
         edit: OperatorEdit,
     ) -> Result<Operator, Error> {
+        let all = self.list_operators().await?;
+        let before = all.iter().find(|one| one.number == operator).map(|one| one.role);
+        for role in before.into_iter().chain(edit.role) {
+            self.check_beyond(Grants::Role(role))?;
+        }
         self.console.set_operator(Some(&self.merchant().id), operator, edit).await
     }
 }

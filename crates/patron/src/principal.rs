@@ -95,7 +95,7 @@ impl<'a> Principal<'a> {
         let admitted = Admitted {
             patron,
             context,
-            grants: grants.clone(),
+            grants: *grants,
             kind: *kind,
             address: *address,
             now: *now,
@@ -173,8 +173,8 @@ impl<'a> Within<'a> {
     /// `Denied` without the scope `admin`.
     pub fn manager(&self) -> Result<MerchantManager<'a>, Error> {
         self.admitted.check(Scope::Admin)?;
-        let Admitted { patron, context, grants: _, kind: _, address: _, now } = &self.admitted;
-        Ok(MerchantManager::new(patron.console(*now), Arc::clone(context)))
+        let Admitted { patron, context, grants, kind: _, address: _, now } = &self.admitted;
+        Ok(MerchantManager::new(patron.console(*now), Arc::clone(context), *grants))
     }
 }
 

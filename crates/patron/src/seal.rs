@@ -1,9 +1,11 @@
 //! Sealing: an open customer becomes what a store may keep, and back. The only place that does.
 
-use std::fmt;
-use std::sync::{Arc, OnceLock};
+mod entries;
+mod staff;
+mod unwrapped;
 
-use crate::access_log::{Access, SealedAccess};
+use std::sync::Arc;
+
 use crate::actor::Actor;
 use crate::actor::ActorKind;
 use crate::blind_index::Indexes;
@@ -16,12 +18,16 @@ use crate::erasure::{ErasedCustomer, Erasure, ErasureParts};
 use crate::event::Event;
 use crate::framing::Framed;
 use crate::history::{EntryHeader, Happened, HistoryHead, SealedEntry, chain};
-use crate::ids::{ChangeId, CustomerId, CustomerNumber, KeyNumber, MerchantNumber, OperatorNumber};
-use crate::keys::{CustomerKey, DeploymentKeys, Generation, MerchantKeys, WrappedCustomerKey};
-use crate::operator::{Operator, SealedOperator};
-use crate::pii::Pii;
+use crate::ids::{ChangeId, CustomerId, CustomerNumber, KeyNumber, MerchantNumber};
+use crate::keys::{CustomerKey, Generation, MerchantKeys, WrappedCustomerKey};
 use crate::profile::{Field, Profile};
-use crate::records::{AccessV1, EntryV1, OperatorV1, ProfileV1, RecordV1, SCHEMA, Unreadable};
+use crate::records::{EntryV1, ProfileV1, RecordV1, SCHEMA, Unreadable};
+
+use crate::seal::entries::entry_place;
+pub use crate::seal::entries::{OpenedEntry, open_entry};
+pub(crate) use crate::seal::staff::{open_access, open_operator, seal_access, seal_operator};
+pub use crate::seal::unwrapped::Unwrapped;
+use crate::seal::unwrapped::key_of;
 
 /// A customer as a store keeps it. What stands in clear says nothing about the person, and all of
 /// it is bound into the sealed part: an older blob, a swapped index or a changed status does not open.
@@ -55,54 +61,6 @@ pub struct SealedCustomer {
     pub key: WrappedCustomerKey,
     /// Room for the key itself. A store leaves it empty.
     pub unwrapped: Unwrapped,
-}
-
-/// Room for a customer's key once it was unwrapped, so that a row that a store still holds opens
-/// again without that work. It is no part of the row's value: never stored or compared, a copy starts
-/// empty, and it counts only for the wrapped key that it came from.
-#[derive(Default)]
-pub struct Unwrapped(OnceLock<Box<UnwrappedFrom>>);
-
-struct UnwrappedFrom {
-    number: CustomerNumber,
-    wrapped: WrappedCustomerKey,
-    key: CustomerKey,
-}
-
-impl Clone for Unwrapped {
-    fn clone(&self) -> Self {
-        Self::default()
-    }
-}
-
-impl PartialEq for Unwrapped {
-    fn eq(&self, _: &Self) -> bool {
-        true
-    }
-}
-
-impl Eq for Unwrapped {}
-
-impl fmt::Debug for Unwrapped {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Unwrapped")
-    }
-}
-
-/// The customer's key: unwrapped now, or by whoever opened this row before.
-fn key_of<'r>(
-    keys: &MerchantKeys,
-    row: &'r SealedCustomer,
-) -> Result<&'r CustomerKey, DoesNotOpen> {
-    if row.unwrapped.0.get().is_none() {
-        let key = keys.unwrap_customer_key(row.number, &row.key)?;
-        let from = UnwrappedFrom { number: row.number, wrapped: row.key.clone(), key };
-        // When another thread was faster, its key is the same.
-        let _ = row.unwrapped.0.set(Box::new(from));
-    }
-    let from = row.unwrapped.0.get().ok_or(DoesNotOpen)?;
-    let is_this = from.number == row.number && from.wrapped == row.key;
-    if is_this { Ok(&from.key) } else { Err(DoesNotOpen) }
 }
 
 /// Why something sealed cannot be opened or something open cannot be sealed.
@@ -180,16 +138,6 @@ fn place(row: &SealedCustomer) -> Vec<u8> {
         .finish()
 }
 
-fn entry_place(header: &EntryHeader, schema: u16, generation: Generation) -> Vec<u8> {
-    Framed::new("patron history sealed 1")
-        .unsigned(header.merchant.get().into())
-        .number(header.number.get())
-        .unsigned(header.version)
-        .unsigned(schema.into())
-        .unsigned(generation.into())
-        .finish()
-}
-
 /// A customer that was opened, with its row at hand to seal what becomes of it.
 pub(crate) struct Opened {
     pub(crate) customer: Box<Customer>,
@@ -230,53 +178,6 @@ pub(crate) fn open(keys: &MerchantKeys, row: &SealedCustomer) -> Result<Box<Cust
         created_by: created_by.map(KeyNumber::new),
         profile: profile.into_profile()?,
         history_head: row.history_head,
-    }))
-}
-
-/// The old and new values of a history entry, opened.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct OpenedEntry {
-    /// The changed fields' old values; all others unset.
-    pub before: Profile,
-    /// The changed fields' new values; all others unset.
-    pub after: Profile,
-    /// Which key, customer or operator it was, by number.
-    pub actor_number: i64,
-    /// The client's address.
-    pub address: Option<String>,
-    /// The request's id.
-    pub request_id: String,
-    /// Why, where a reason was given.
-    pub reason: Option<String>,
-}
-
-/// Opens an entry of this customer's history. `None` when its sealed part was erased.
-///
-/// # Errors
-/// `DoesNotOpen` when the entry was changed or moved.
-pub fn open_entry(
-    keys: &MerchantKeys,
-    customer_key: &WrappedCustomerKey,
-    entry: &SealedEntry,
-) -> Result<Option<OpenedEntry>, SealError> {
-    let Some(sealed) = &entry.sealed else {
-        return Ok(None);
-    };
-    if entry.key_generation != customer_key.generation {
-        return Err(SealError::DoesNotOpen);
-    }
-    let key = keys.unwrap_customer_key(entry.header.number, customer_key)?;
-    let place = entry_place(&entry.header, entry.schema, entry.key_generation);
-    let plain = key.cipher.open(&place, sealed)?;
-    let entry: EntryV1 = decoded(entry.schema, &plain)?;
-    let EntryV1 { before, after, actor_number, address, request_id, reason } = entry;
-    Ok(Some(OpenedEntry {
-        before: before.into_profile()?,
-        after: after.into_profile()?,
-        actor_number,
-        address,
-        request_id,
-        reason,
     }))
 }
 
@@ -326,82 +227,6 @@ pub fn seal_erasure(
 ) -> Result<Erasure, SealError> {
     let before = open_for_change(keys, Arc::new(before))?;
     Ok(Sealer { keys, entropy, actor }.erase(&before, now))
-}
-
-/// Seals who looked, in an entry of the access log that says everything else already.
-pub(crate) fn seal_access(
-    keys: &MerchantKeys,
-    entropy: &dyn Entropy,
-    actor: &Actor,
-    access: SealedAccess,
-) -> Result<SealedAccess, SealError> {
-    let record = AccessV1 {
-        address: actor.address.map(|address| address.to_string()),
-        request_id: actor.request_id.clone(),
-    };
-    let sealed = keys.access_log().seal(entropy, &access.place(), &encoded(&record)?)?;
-    Ok(SealedAccess { sealed, ..access })
-}
-
-/// Opens an entry of the access log.
-pub(crate) fn open_access(keys: &MerchantKeys, sealed: SealedAccess) -> Result<Access, SealError> {
-    let plain = keys.access_log().open(&sealed.place(), &sealed.sealed)?;
-    let AccessV1 { address, request_id } = decoded(1, &plain)?;
-    let SealedAccess {
-        merchant: _,
-        at,
-        id,
-        accessed,
-        customer,
-        actor_code,
-        actor_number,
-        sealed: _,
-    } = sealed;
-    Ok(Access { at, id, accessed, customer, actor_code, actor_number, address, request_id })
-}
-
-/// What an operator's sealed part is bound to. What it may do is not: that is the management's rows' own
-/// matter, like a key's scopes.
-fn operator_place(number: OperatorNumber, merchant: Option<MerchantNumber>) -> Vec<u8> {
-    Framed::new("patron operator 1")
-        .number(number.get())
-        .unsigned(merchant.map_or(0, MerchantNumber::get).into())
-        .finish()
-}
-
-/// Seals what says who an operator is.
-pub(crate) fn seal_operator(
-    keys: &DeploymentKeys,
-    entropy: &dyn Entropy,
-    operator: &Operator,
-) -> Result<Vec<u8>, SealError> {
-    let record =
-        OperatorV1 { email: operator.email.reveal().clone(), name: operator.name.reveal().clone() };
-    let place = operator_place(operator.number, operator.merchant);
-    Ok(keys.operator_cipher().seal(entropy, &place, &encoded(&record)?)?)
-}
-
-/// Opens an operator.
-pub(crate) fn open_operator(
-    keys: &DeploymentKeys,
-    operator: SealedOperator,
-) -> Result<Operator, SealError> {
-    let SealedOperator {
-        number,
-        merchant,
-        role,
-        created,
-        disabled,
-        revision,
-        credential: _,
-        email_index: _,
-        sealed,
-        password: _,
-    } = operator;
-    let plain = keys.operator_cipher().open(&operator_place(number, merchant), &sealed)?;
-    let OperatorV1 { email, name } = decoded(1, &plain)?;
-    let (email, name) = (Pii::new(email), Pii::new(name));
-    Ok(Operator { number, merchant, role, created, disabled, revision, email, name })
 }
 
 /// Makes changes: the only maker of [`Change`] and [`Erasure`], and only for a named actor.

@@ -122,8 +122,10 @@ pub struct Broken {
 /// What came of a page of customers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct VerifiedCustomers {
-    /// How many customers are in order, deleted ones among them.
+    /// How many customers are in order, deleted and erased ones among them.
     pub customers: u64,
+    /// How many of them are erased.
+    pub erased: u64,
     /// How many history entries they have.
     pub entries: u64,
     /// How many events they have.
@@ -153,10 +155,17 @@ impl Console<'_> {
         let context = patron.merchant_context(epoch, merchant).await?;
         let context = context.ok_or_else(|| Error::new(Kind::NotFound, "not found"))?;
         let numbers = store.list_kept_customers(merchant, after, limit).await?;
-        let mut verified =
-            VerifiedCustomers { customers: 0, entries: 0, events: 0, next: None, broken: None };
+        let mut verified = VerifiedCustomers {
+            customers: 0,
+            erased: 0,
+            entries: 0,
+            events: 0,
+            next: None,
+            broken: None,
+        };
         for customer in numbers {
             let whole = store.find_whole_customer(merchant, customer).await;
+            let is_erased = whole.as_ref().is_ok_and(|whole| whole.erased.is_some());
             let checked = match whole {
                 Ok(whole) => check(&context.keys, whole),
                 Err(StoreError::Corrupt { table, column }) => {
@@ -177,6 +186,7 @@ impl Console<'_> {
                 }
             }
             verified.customers = verified.customers.saturating_add(1);
+            verified.erased = verified.erased.saturating_add(u64::from(is_erased));
             verified.next = Some(customer.get());
         }
         Ok(verified)

@@ -1,6 +1,7 @@
 //! `patron doctor`: what is wrong with an installation, in words. It changes nothing.
 
 mod database;
+mod ledger;
 
 use std::fmt::Write as _;
 use std::fs;
@@ -237,7 +238,18 @@ async fn check_data(
             None => return,
         },
     };
-    match inform(&informant, data, Command::CheckIntegrity).await {
+    check_contents(diagnosis, place, &informant, is_behind_proxy).await;
+}
+
+/// Checks what is kept, by asking whoever has it open.
+async fn check_contents(
+    diagnosis: &mut Diagnosis,
+    place: Place<'_>,
+    informant: &Informant,
+    is_behind_proxy: bool,
+) {
+    let data = &place.installation.data;
+    match inform(informant, data, Command::CheckIntegrity).await {
         Ok(Report::Broken(broken)) if broken.is_empty() => {
             diagnosis.ok("the database file is whole and its indexes fit its tables");
         }
@@ -249,11 +261,13 @@ async fn check_data(
         Ok(_) => diagnosis.problem("the database could not be checked: restart the server"),
         Err(failure) => diagnosis.problem(failure.message),
     }
-    match inform(&informant, data, Command::CheckKeys).await {
+    match inform(informant, data, Command::CheckKeys).await {
         Ok(Report::Findings(findings)) => note_findings(diagnosis, findings, is_behind_proxy),
         Ok(_) => diagnosis.problem("the keys could not be checked: restart the server"),
         Err(failure) => diagnosis.problem(failure.message),
     }
+    let found = inform(informant, data, Command::CheckLedger).await;
+    ledger::note(diagnosis, place.installation, found);
 }
 
 /// Checks the root key; whether the data can be opened with what is there.

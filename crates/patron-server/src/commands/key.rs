@@ -93,6 +93,10 @@ pub(super) async fn run(place: Place<'_>, arguments: KeyArgs) -> Result<ExitCode
         Report::Revoked { number } => format!("Key {number} is revoked\n"),
         Report::Merchant(_)
         | Report::Merchants(_)
+        | Report::Operator(_)
+        | Report::Operators(_)
+        | Report::Erasure(_)
+        | Report::Ledger(_)
         | Report::Greeting { .. }
         | Report::Findings(_)
         | Report::Broken(_)

@@ -7,6 +7,7 @@ use patron::ids::MerchantId;
 use patron::merchant::{AllowList, CountryCode};
 
 use super::{Place, reach};
+use crate::config::Term;
 use crate::management::{Command, EditBody, MerchantBody, NOT_A_MERCHANT_ID, Report};
 use crate::opening::Founding;
 use crate::output;
@@ -80,6 +81,13 @@ struct EditArgs {
     /// Addresses and ranges from which its keys may be used, separated by commas; can be repeated.
     #[arg(long, value_name = "LIST", value_parser = parse_allow_list)]
     allow_ip: Vec<String>,
+    /// Erase customers so many days after they were deleted, or `never`, as out of the box.
+    #[arg(long, value_name = "DAYS", value_parser = Term::parse)]
+    erase_deleted_after_days: Option<Term>,
+    /// Erase customers, deleted or not, so many days after something last changed about them, or `never`, as out of
+    /// the box. Reading one is no change.
+    #[arg(long, value_name = "DAYS", value_parser = Term::parse)]
+    erase_inactive_after_days: Option<Term>,
     /// A setting of a wire; can be repeated. `patron merchant show` lists them.
     #[arg(long, value_name = "WIRE.NAME=VALUE", value_parser = parse_assignment)]
     set: Vec<(String, String)>,
@@ -87,11 +95,20 @@ struct EditArgs {
 
 impl EditArgs {
     fn into_body(self) -> EditBody {
-        let Self { name, country_code, allow_ip, set } = self;
+        let Self {
+            name,
+            country_code,
+            allow_ip,
+            erase_deleted_after_days,
+            erase_inactive_after_days,
+            set,
+        } = self;
         EditBody {
             name,
             country_code,
             allow_list: (!allow_ip.is_empty()).then(|| allow_ip.join(",")),
+            erase_deleted_after_days,
+            erase_inactive_after_days,
             wires: set.into_iter().map(|(name, value)| (name, Some(value))).collect(),
         }
     }
@@ -150,6 +167,10 @@ pub(super) async fn run(place: Place<'_>, arguments: MerchantArgs) -> Result<Exi
         Report::NewKey(_)
         | Report::Keys(_)
         | Report::Revoked { .. }
+        | Report::Operator(_)
+        | Report::Operators(_)
+        | Report::Erasure(_)
+        | Report::Ledger(_)
         | Report::Greeting { .. }
         | Report::Findings(_)
         | Report::Broken(_)
@@ -198,7 +219,21 @@ fn list(merchants: &[MerchantBody]) -> String {
 }
 
 fn show(merchant: &MerchantBody) -> String {
-    let MerchantBody { id, name, standing, created, country_code, allow_list, settings } = merchant;
+    let MerchantBody {
+        id,
+        name,
+        standing,
+        created,
+        country_code,
+        allow_list,
+        erase_deleted_after_days,
+        erase_inactive_after_days,
+        settings,
+    } = merchant;
+    let after = |days: &Option<u16>| match days {
+        Some(days) => format!("erased after {days} days"),
+        None => "kept".to_owned(),
+    };
     let from = if allow_list.is_empty() {
         "off (its keys work from anywhere)".to_owned()
     } else {
@@ -211,6 +246,8 @@ fn show(merchant: &MerchantBody) -> String {
         ("created", created.clone()),
         ("country code", country_code.clone()),
         ("allow-list", from),
+        ("deleted customers", after(erase_deleted_after_days)),
+        ("inactive customers", after(erase_inactive_after_days)),
     ];
     for setting in settings {
         let origin = if setting.is_set { "" } else { " (default)" };

@@ -1,21 +1,27 @@
 //! Reaching an installation: through the server that runs on its data, or by opening it.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use patron::jobs::{JobPolicy, Jobs};
+use patron::store::Job;
 use tokio::time::sleep;
 
 use super::Place;
 use crate::backoff::Backoff;
 use crate::control::{self, Unanswered};
-use crate::management::{Command, Report, execute};
+use crate::management::{Command, Failure, Report, execute};
 use crate::opening::{self, Founding, NotOpened, Opened, Opening};
 use crate::refusal::Refusal;
 use crate::stores::{Location, OpenError};
-use crate::system::Stopwatch;
+use crate::system::{Stopwatch, SystemClock};
 
 /// How long a command waits for one that has the data, for a server that is starting or ending, or for a
 /// database that is away.
 const PATIENCE: Duration = Duration::from_secs(5);
+
+/// How long a command that has ended still keeps servers with the same database from purging.
+const PURGE_LEASE: Duration = Duration::from_secs(2);
 
 /// Between two tries.
 const PAUSE: Duration = Duration::from_millis(50);
@@ -35,12 +41,14 @@ pub(super) struct Reach<'a> {
     location: Location,
     founding: Founding,
     opened: Option<Opened>,
+    /// What this process does in the background of what it has opened.
+    jobs: Option<Jobs>,
 }
 
 impl<'a> Reach<'a> {
     pub(super) fn new(place: Place<'a>, founding: Founding) -> Self {
         let location = Location::of(place.installation, None);
-        Self { place, location, founding, opened: None }
+        Self { place, location, founding, opened: None, jobs: None }
     }
 
     /// Does a command, by way of the running server if there is one.
@@ -73,6 +81,25 @@ impl<'a> Reach<'a> {
                 }
                 Err(NotOpened::Away(refusal)) => patience.bear(refusal).await?,
             }
+        }
+    }
+}
+
+impl Reach<'_> {
+    /// Does what a server does in the background for those who were erased, unless one does it. Nobody else does
+    /// where the data is in a directory that was opened here.
+    pub(super) async fn purge_erased(&mut self) -> Result<(), Refusal> {
+        let Some(opened) = &self.opened else {
+            return Ok(());
+        };
+        // It is asked for again and again, so that it is the same holder all the while.
+        let jobs = self.jobs.get_or_insert_with(|| {
+            let policy = JobPolicy { lease: PURGE_LEASE, retain_every: Duration::MAX };
+            Jobs::new(Arc::clone(&opened.patron), policy)
+        });
+        match jobs.do_round(Job::PurgeErased, &SystemClock).await.error {
+            Some(error) => Err(Failure::from(error).into()),
+            None => Ok(()),
         }
     }
 }

@@ -1,6 +1,5 @@
-//! `patron verify`: a walk over every customer and its whole history. It changes nothing.
+//! `patron verify`: a walk over every customer, erased ones among them, and its whole history. It changes nothing.
 
-use std::io::{self, IsTerminal as _, Write as _};
 use std::process::ExitCode;
 
 use clap::Args;
@@ -28,11 +27,12 @@ pub(crate) struct VerifyArgs {
 struct Walked {
     merchants: u64,
     customers: u64,
+    erased: u64,
     history_entries: u64,
     events: u64,
     broken: Option<BrokenBody>,
     #[serde(skip)]
-    progress: Progress,
+    progress: output::Progress,
 }
 
 pub(super) async fn run(place: Place<'_>, arguments: VerifyArgs) -> Result<ExitCode, Refusal> {
@@ -78,8 +78,9 @@ impl Walked {
             let Report::Page(page) = reach.perform(command).await? else {
                 return Err(reach::unexpected());
             };
-            let PageBody { customers, entries, events, next: following, broken } = page;
+            let PageBody { customers, erased, entries, events, next: following, broken } = page;
             self.customers = self.customers.saturating_add(customers);
+            self.erased = self.erased.saturating_add(erased);
             self.history_entries = self.history_entries.saturating_add(entries);
             self.events = self.events.saturating_add(events);
             self.broken = broken;
@@ -103,10 +104,15 @@ impl Walked {
     }
 
     fn to_text(&self) -> String {
-        let Self { merchants, customers, history_entries, events, broken: _, progress: _ } = self;
+        let Self { merchants, customers, erased, history_entries, events, broken: _, progress: _ } =
+            self;
+        let erased = match erased {
+            0 => String::new(),
+            erased => format!(" ({erased} of them erased)"),
+        };
         format!(
-            "All in order: {merchants} merchants, {customers} customers, {history_entries} history \
-             entries, {events} events\n"
+            "All in order: {merchants} merchants, {customers} customers{erased}, {history_entries} \
+             history entries, {events} events\n"
         )
     }
 }
@@ -118,34 +124,13 @@ async fn list_merchants(reach: &mut Reach<'_>) -> Result<Vec<String>, Refusal> {
         | Report::NewKey(_)
         | Report::Keys(_)
         | Report::Revoked { .. }
+        | Report::Operator(_)
+        | Report::Operators(_)
+        | Report::Erasure(_)
+        | Report::Ledger(_)
         | Report::Greeting { .. }
         | Report::Findings(_)
         | Report::Broken(_)
         | Report::Page(_) => Err(reach::unexpected()),
-    }
-}
-
-/// One line on stderr that changes, for people only.
-#[derive(Default)]
-struct Progress {
-    width: usize,
-}
-
-impl Progress {
-    fn show(&mut self, text: &str) {
-        let mut stderr = io::stderr().lock();
-        if stderr.is_terminal() {
-            let width = self.width;
-            // Whoever closed it does not want to know.
-            let _ = write!(stderr, "\r{text:width$}").and_then(|()| stderr.flush());
-            self.width = text.len();
-        }
-    }
-
-    fn clear(&mut self) {
-        if self.width > 0 {
-            self.show("");
-            let _ = io::stderr().write_all(b"\r");
-        }
     }
 }

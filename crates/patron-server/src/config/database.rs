@@ -41,6 +41,12 @@ pub(crate) struct DatabaseSettings {
     /// How long a request waits for the database in all, repetitions included, in milliseconds.
     #[arg(long, global = true, env = "PATRON_DATABASE_WAIT_MS", value_name = "MS", default_value = "10000", value_parser = clap::value_parser!(u64).range(1..=3_600_000))]
     pub(crate) database_wait_ms: u64,
+
+    /// The size in MiB, indexes included, of the largest table of the database that is written anew so that nothing
+    /// is left of customers that were erased. Requests wait meanwhile, for no longer than they would for a lock.
+    /// Larger tables are vacuumed.
+    #[arg(long, global = true, env = "PATRON_DATABASE_REWRITE_MAX_MIB", value_name = "MIB", default_value = "64", value_parser = clap::value_parser!(u64).range(0..=1_048_576))]
+    pub(crate) database_rewrite_max_mib: u64,
 }
 
 impl DatabaseSettings {
@@ -62,6 +68,11 @@ impl DatabaseSettings {
     /// How long a request waits in all.
     pub(crate) const fn wait_max(&self) -> Duration {
         Duration::from_millis(self.database_wait_ms)
+    }
+
+    /// The size of the largest table that is written anew.
+    pub(crate) const fn rewrite_bytes_max(&self) -> u64 {
+        self.database_rewrite_max_mib.saturating_mul(1 << 20)
     }
 }
 

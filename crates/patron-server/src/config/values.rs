@@ -8,11 +8,12 @@ use std::time::Duration;
 use clap::ValueEnum;
 use patron::clock::Timestamp;
 use patron::installation::Mode;
-use serde::{Deserialize, Serialize};
+use patron::merchant::Days;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use zeroize::Zeroizing;
 
 /// A value that is shown nowhere.
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Secret(Zeroizing<String>);
 
 impl Secret {
@@ -28,6 +29,19 @@ impl Secret {
 impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Secret")
+    }
+}
+
+/// To the control socket, which only its owner reads.
+impl Serialize for Secret {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.expose())
+    }
+}
+
+impl<'de> Deserialize<'de> for Secret {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer).map(Self::new)
     }
 }
 
@@ -85,6 +99,28 @@ impl Expiry {
     }
 }
 
+/// After how many days something is done by itself, if ever.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Term {
+    /// It is not.
+    Never,
+    /// After so many.
+    Days(u16),
+}
+
+impl Term {
+    /// Reads a number of days or `never`.
+    pub(crate) fn parse(text: &str) -> Result<Self, String> {
+        if text == "never" {
+            return Ok(Self::Never);
+        }
+        let days = text.parse().ok().and_then(Days::new);
+        let days = days.ok_or_else(|| format!("it must be 1 to {} days, or never", Days::MAX))?;
+        Ok(Self::Days(days.get()))
+    }
+}
+
 /// Reads a span of time: `90d`, `24h`, `30m`, `15s` or `0`.
 pub(crate) fn parse_span(text: &str) -> Result<Duration, &'static str> {
     const FORM: &str = "it must be a span such as 90d, 24h, 30m, 15s or 0";
@@ -136,6 +172,15 @@ mod tests {
             ("36601d", None),
         ] {
             assert_eq!(parse_span(text).ok().map(|span| span.as_secs()), expect_s, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_term_is_a_number_of_days_or_never() {
+        assert_eq!(Term::parse("never"), Ok(Term::Never));
+        assert_eq!(Term::parse("36500"), Ok(Term::Days(36_500)));
+        for bad in ["", "0", "-1", "36501", "99999", "1.5", "30d", "Never"] {
+            assert!(Term::parse(bad).is_err(), "{bad}");
         }
     }
 

@@ -1,12 +1,14 @@
 //! Commands about merchants.
 
 use patron::clock::Timestamp;
+use patron::edit::Edit;
 use patron::error::Kind;
 use patron::ids::MerchantId;
-use patron::management::MerchantEdit;
-use patron::merchant::{AllowList, CountryCode, Merchant, Standing};
+use patron::management::{MerchantEdit, RetentionEdit};
+use patron::merchant::{AllowList, CountryCode, Days, Merchant, Retention, Standing};
 
 use super::{EditBody, Failure, MerchantBody, Report, SettingBody, merchant_id, text};
+use crate::config::Term;
 use crate::opening::Opened;
 use crate::wires::{self, Wires};
 
@@ -78,7 +80,14 @@ async fn apply(
 }
 
 fn checked(edit: EditBody, wires: &Wires) -> Result<MerchantEdit, Failure> {
-    let EditBody { name, country_code, allow_list, wires: settings } = edit;
+    let EditBody {
+        name,
+        country_code,
+        allow_list,
+        erase_deleted_after_days,
+        erase_inactive_after_days,
+        wires: settings,
+    } = edit;
     for (name, value) in &settings {
         check_setting(name, value.as_deref(), wires)?;
     }
@@ -92,9 +101,23 @@ fn checked(edit: EditBody, wires: &Wires) -> Result<MerchantEdit, Failure> {
         name,
         allow_list: allow_list.transpose()?,
         country_code: country_code.transpose()?,
+        retention: RetentionEdit {
+            after_deletion: days(erase_deleted_after_days)?,
+            after_last_change: days(erase_inactive_after_days)?,
+        },
         wires: settings,
         standing: None,
     })
+}
+
+fn days(term: Option<Term>) -> Result<Edit<Days>, Failure> {
+    match term {
+        None => Ok(Edit::Keep),
+        Some(Term::Never) => Ok(Edit::Clear),
+        Some(Term::Days(days)) => Days::new(days)
+            .map(Edit::Set)
+            .ok_or_else(|| Failure::invalid(format!("days are 1 to {}, or never", Days::MAX))),
+    }
 }
 
 /// Checks a setting against what the wires offer. One that no wire offers any more can be unset.
@@ -121,6 +144,7 @@ fn check_setting(name: &str, value: Option<&str>, wires: &Wires) -> Result<(), F
 fn body(merchant: Merchant, wires: &Wires) -> MerchantBody {
     let Merchant { number: _, id, name, standing, created, revision: _, settings } = merchant;
     let allow_list = settings.allow_list.to_text();
+    let Retention { after_deletion, after_last_change } = settings.retention;
     let mut set = settings.wires;
     let mut bodies: Vec<SettingBody> = wires::settings(wires)
         .map(|setting| {
@@ -154,6 +178,8 @@ fn body(merchant: Merchant, wires: &Wires) -> MerchantBody {
             .filter(|range| !range.is_empty())
             .map(str::to_owned)
             .collect(),
+        erase_deleted_after_days: after_deletion.map(Days::get),
+        erase_inactive_after_days: after_last_change.map(Days::get),
         settings: bodies,
     }
 }

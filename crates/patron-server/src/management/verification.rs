@@ -18,6 +18,7 @@ const CUSTOMERS_MAX: u32 = 256;
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct PageBody {
     pub(crate) customers: u64,
+    pub(crate) erased: u64,
     pub(crate) entries: u64,
     pub(crate) events: u64,
     /// After which number to go on; `None` at the end.
@@ -54,9 +55,9 @@ pub(super) async fn customers(
     let page = beside(opened, move |opened| async move {
         opened.patron.console(now).verify_customers(&id, after, CUSTOMERS_MAX).await
     });
-    let VerifiedCustomers { customers, entries, events, next, broken } = page.await?;
+    let VerifiedCustomers { customers, erased, entries, events, next, broken } = page.await?;
     let broken = broken.map(BrokenBody::of);
-    Ok(Report::Page(PageBody { customers, entries, events, next, broken }))
+    Ok(Report::Page(PageBody { customers, erased, entries, events, next, broken }))
 }
 
 /// Does `work` on a thread of its own, so that it does not hold up everybody else on this one.

@@ -2,6 +2,7 @@
 
 mod asks;
 mod callers;
+mod cyrexa;
 mod installation;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -202,7 +203,7 @@ fn everybody_may_ask_for_the_servers_own_paths(at: &Installation) {
 
 #[test]
 fn the_table_has_every_endpoint_and_every_scope() {
-    let columns = Ask::ALL.map(Ask::endpoint);
+    let columns = Ask::ALL.map(Ask::endpoint).into_iter().chain(cyrexa::columns());
     assert_eq!(gaps(&offered(), columns), Vec::<String>::new());
     let alone = SCOPES.into_iter().take(Scope::ALL.len());
     assert!(alone.eq(Scope::ALL.map(Scope::name)), "a scope without a row of its own");

@@ -19,9 +19,12 @@ pub(crate) use own_paths::OwnPath;
 pub(crate) type Endpoint = (String, String);
 
 /// What each wire offers, by the name of its crate.
-fn wires() -> [(&'static str, Vec<Endpoint>); 1] {
+pub(crate) fn wires() -> [(&'static str, Vec<Endpoint>); 2] {
     let owned = |(method, path): (http::Method, &str)| (method.to_string(), path.to_owned());
-    [("patron-wire-juspay", patron_wire_juspay::endpoints().map(owned).collect())]
+    [
+        ("patron-wire-cyrexa", patron_wire_cyrexa::endpoints().map(owned).collect()),
+        ("patron-wire-juspay", patron_wire_juspay::endpoints().map(owned).collect()),
+    ]
 }
 
 /// What all wires offer.
@@ -50,9 +53,9 @@ fn a_table_without_a_row_for_an_endpoint_is_refused() {
     let owned: Vec<Endpoint> = offered.iter().cloned().collect();
     let rows = || owned.iter().map(|(method, path)| (method.as_str(), path.as_str()));
     assert_eq!(gaps(&offered, rows()), Vec::<String>::new());
-    offered.insert(("DELETE".to_owned(), "/customers/{id}".to_owned()));
-    assert_eq!(gaps(&offered, rows()), ["DELETE /customers/{id}: no row"]);
-    let more = rows().chain([("PUT", "/nowhere"), ("DELETE", "/customers/{id}")]);
+    offered.insert(("PATCH".to_owned(), "/customers/{id}".to_owned()));
+    assert_eq!(gaps(&offered, rows()), ["PATCH /customers/{id}: no row"]);
+    let more = rows().chain([("PUT", "/nowhere"), ("PATCH", "/customers/{id}")]);
     assert_eq!(gaps(&offered, more), ["PUT /nowhere: unknown"]);
 }
 

@@ -93,7 +93,7 @@ fn every_answer_is_json_that_nobody_may_keep() {
         get(&server, "/customers/nobody"),
         get(&server, "/nowhere"),
         Call::get(JON).send(&server),
-        Call::new("PUT", JON).send(&server),
+        Call::new("PATCH", JON).send(&server),
         post(&server, "/customers", &"x".repeat(70_000)),
     ] {
         assert!(reply.status >= 400);

@@ -7,6 +7,7 @@
     reason = "all of this is test code, functions outside of #[test] included"
 )]
 
+mod across;
 mod allow_list;
 mod ammunition;
 mod authentication;
@@ -17,12 +18,14 @@ mod concurrency;
 mod corpus;
 mod create;
 mod crowds;
+mod cyrexa;
 mod data;
 mod database;
 mod deployment;
 mod durability;
 mod encodings;
 mod endpoints;
+mod erasure;
 mod errors;
 mod failures;
 mod faults;
@@ -34,18 +37,21 @@ mod get_or_create;
 mod goldens;
 mod headers;
 mod hostile;
+mod inside;
 mod jobs;
 mod limits;
 mod list;
 mod management;
 mod moved;
 mod node;
+mod operators;
 mod privacy;
 mod processes;
 mod program;
 mod properties;
 mod read;
 mod refusals;
+mod retention;
 mod slow;
 mod stage;
 mod tidy;

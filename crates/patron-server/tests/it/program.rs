@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use patron_testkit::http::{Call, Connection};
 use patron_testkit::postgres::{Cluster, Setup};
-use patron_testkit::server::{Launch, Outcome};
+use patron_testkit::server::{Launch, Outcome, Server};
 use patron_testkit::shape;
 use patron_testkit::wait::soon;
 use serde_json::Value;
@@ -21,38 +21,46 @@ fn word_after<'a>(text: &'a str, mark: &str) -> &'a str {
     rest.split_whitespace().next().unwrap()
 }
 
-#[test]
-fn the_first_start_prints_a_curl_line_that_works() {
-    let server = launch().without_key().start();
-    let said = soon("the curl line is printed", || {
+/// The lines to try the wires with, as they were printed.
+fn curl_lines(server: &Server) -> Vec<String> {
+    soon("the curl lines are printed", || {
         let said = server.stdout();
-        said.contains("last_name=Snow\n").then_some(said)
-    });
+        let lines = said.lines().filter(|line| line.trim_start().starts_with("curl "));
+        let lines: Vec<String> = lines.map(str::to_owned).collect();
+        (lines.len() == 2 && said.ends_with('\n')).then_some(lines)
+    })
+}
+
+fn run_curl(line: &str) -> Outcome {
+    let script = format!("{line} --silent --show-error --fail");
+    Outcome::of(Command::new("sh").args(["-c", &script]))
+}
+
+#[test]
+fn the_first_start_prints_curl_lines_that_work() {
+    let server = launch().without_key().start();
+    let [cyrexa, juspay] = curl_lines(&server).try_into().unwrap();
+    let said = server.stdout();
     let key = word_after(&said, "API key ");
     assert!(shape::is_api_key(key), "{said}");
-    let line = said.lines().find(|line| line.trim_start().starts_with("curl ")).unwrap();
-    let script = format!("{line} --silent --show-error --fail");
-    let outcome = Outcome::of(Command::new("sh").args(["-c", &script]));
-    let customer = outcome.json();
+    let customer = run_curl(&juspay).json();
     assert_eq!(customer["object_reference_id"], "customer@gmail.com");
     assert_eq!(customer["first_name"], "Jon");
     let reply = Call::get("/customers/customer@gmail.com").basic(key).send(&server);
     assert_eq!(reply.expect(200), customer);
+    let client = run_curl(&cyrexa).json();
+    assert_eq!((&client["name"], &client["phone"]), (&"Jon Snow".into(), &"+65 9988 7766".into()));
 }
 
 #[test]
-fn the_printed_curl_line_works_over_tls_too() {
+fn the_printed_curl_lines_work_over_tls_too() {
     let server = with_tls(launch().without_key(), "127.0.0.1").start();
-    let line = soon("the curl line is printed", || {
-        let said = server.stdout();
-        let line = said.lines().find(|line| line.trim_start().starts_with("curl "))?;
-        line.ends_with("last_name=Snow").then(|| line.to_owned())
-    });
+    let [cyrexa, line] = curl_lines(&server).try_into().unwrap();
     assert!(line.contains("https://"), "{line}");
+    run_curl(&cyrexa).ok();
     let certificate = server.launch().directory().join("certificate.pem");
     // Once as it stands, and once with the certificate really checked.
-    let script = format!("{line} --silent --show-error --fail");
-    Outcome::of(Command::new("sh").args(["-c", &script])).ok();
+    run_curl(&line).ok();
     let checked = line.replace(" -k ", &format!(" --cacert {} ", certificate.display()));
     assert_ne!(line, checked);
     let script = format!("{checked} --silent --show-error");

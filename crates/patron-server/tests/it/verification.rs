@@ -83,7 +83,7 @@ fn what_is_whole_is_found_whole_with_a_server_and_without() {
     let untouched = Untouched::make();
     let launch = &untouched.launch;
     let expected = json!({
-        "merchants": 2, "customers": 4, "history_entries": 7, "events": 7, "broken": null,
+        "merchants": 2, "customers": 4, "erased": 0, "history_entries": 7, "events": 7, "broken": null,
     });
     assert_eq!(launch.manage(&["verify", "--json"]).json(), expected);
     let said = launch.manage(&["verify"]);
@@ -93,7 +93,7 @@ fn what_is_whole_is_found_whole_with_a_server_and_without() {
     let server = launch.start();
     assert_eq!(server.manage(&["verify", "--json"]).json(), expected);
     let one = json!({
-        "merchants": 1, "customers": 1, "history_entries": 1, "events": 1, "broken": null,
+        "merchants": 1, "customers": 1, "erased": 0, "history_entries": 1, "events": 1, "broken": null,
     });
     assert_eq!(server.manage(&["verify", "other", "--json"]).json(), one);
     assert_eq!(get(&server, "/customers").status, 200, "the server is unharmed");

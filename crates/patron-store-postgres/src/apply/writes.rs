@@ -10,6 +10,7 @@ use patron::seal::SealedCustomer;
 use patron::store::StoreError;
 
 use crate::apply::{CUSTOMER, Found};
+use crate::by_merchant::{Rows, Write};
 use crate::connections::Connection;
 use crate::errors::{Doubt, Failed};
 use crate::outbox::{PUT_EVENTS, event_values};
@@ -90,56 +91,6 @@ static PUT_TOKENS: RowsStatement = RowsStatement::new(
 pub(super) fn statements() -> impl Iterator<Item = &'static Statement> {
     let rows = [&UPDATE, &PUT_KEYS, &PUT_ENTRIES, &PUT_EVENTS, &PUT_TOKENS, &COUNT];
     rows.into_iter().flat_map(RowsStatement::all).chain([&UPDATE_ONE])
-}
-
-/// One merchant's rows, and the statement that writes them.
-pub(super) type Write<'a> = (MerchantNumber, &'static Statement, Vec<Value<'a>>);
-
-/// Rows to write, by merchant.
-#[derive(Default)]
-pub(super) struct Rows<'a>(BTreeMap<MerchantNumber, Vec<Value<'a>>>);
-
-impl<'a> Rows<'a> {
-    pub(super) fn add(&mut self, merchant: MerchantNumber, values: &[Value<'a>]) {
-        self.0.entry(merchant).or_default().extend_from_slice(values);
-    }
-
-    /// The rows cut into as few statements as there are, which are added to `statements`.
-    pub(super) fn chunks(
-        self,
-        of: &'static RowsStatement,
-        statements: &mut Vec<&'static Statement>,
-    ) -> Vec<Write<'a>> {
-        let mut chunks = Vec::new();
-        for (merchant, mut values) in self.0 {
-            while let Some((statement, rows)) = of.for_up_to(values.len() / of.width().max(1)) {
-                let rest = values.split_off(rows.saturating_mul(of.width()));
-                statements.push(statement);
-                chunks.push((merchant, statement, values));
-                values = rest;
-            }
-        }
-        chunks
-    }
-
-    /// Each row by itself.
-    fn singly(
-        self,
-        statement: &'static Statement,
-        statements: &mut Vec<&'static Statement>,
-    ) -> Vec<Write<'a>> {
-        let width = statement.kinds.len().max(1);
-        let mut writes = Vec::new();
-        for (merchant, values) in self.0 {
-            for row in values.chunks(width) {
-                writes.push((merchant, statement, row.to_vec()));
-            }
-        }
-        if !writes.is_empty() {
-            statements.push(statement);
-        }
-        writes
-    }
 }
 
 /// Writes all that is left to write about changes that apply, and commits. All of it goes out at once: a
@@ -230,7 +181,8 @@ fn key_values(customer: &SealedCustomer) -> [Value<'_>; 5] {
     ]
 }
 
-fn entry_values<'a>(
+/// An entry as values to bind, when `changed` is the codes of the fields that changed.
+pub(crate) fn entry_values<'a>(
     entry: &'a SealedEntry,
     changed: &'a [u8],
 ) -> Result<[Value<'a>; 13], StoreError> {

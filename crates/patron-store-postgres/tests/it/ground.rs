@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use patron::clock::{MonotonicClock, Timestamp};
 use patron::entropy::Entropy;
-use patron_store_postgres::{OnGroup, Options, Pooler, PostgresStore, Settings};
+use patron_store_postgres::{OnGroup, Options, Pooler, PostgresStore, REWRITE_BYTES_MAX, Settings};
 use patron_testkit::entropy::OsEntropy;
 
 /// Time as it passes.
@@ -36,6 +36,7 @@ pub(crate) fn settings(url: &str) -> Settings {
         statement_time_max: Duration::from_secs(5),
         lock_time_max: Duration::from_secs(5),
         wait_max: Duration::from_secs(10),
+        rewrite_bytes_max: REWRITE_BYTES_MAX,
     }
 }
 

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use patron::ids::MerchantNumber;
 use patron::store::{Store as _, UniqueKey};
-use patron_store_postgres::{StatementText, statements, tables};
+use patron_store_postgres::{StatementText, plain, statements, tables};
 use patron_testkit::postgres::{Cluster, Setup};
 use patron_testkit::wait::soon;
 
@@ -191,7 +191,7 @@ fn no_statement_has_a_shape_that_citus_refuses_or_collects() {
 
 /// One merchant's customers, as many as make a table that is not young any more, and nobody has counted them.
 const FILL: &str = "\
-    INSERT INTO customer SELECT 1, n, 1, n, n, NULL, 0, 0, 1, decode(md5('i' || n), 'hex'), \
+    INSERT INTO customer SELECT 1, n, 1, n, n, NULL, n % 3, n % 4, 1, decode(md5('i' || n), 'hex'), \
         decode(md5('r' || n), 'hex'), decode(md5('e' || n), 'hex'), decode(md5('p' || n), 'hex'), \
         decode(md5('s' || n), 'hex'), decode(md5('n' || n), 'hex'), decode(repeat(md5('h' || n), 2), 'hex'), \
         1, decode(repeat(md5('x' || n), 25), 'hex'), 1 FROM generate_series(1, 1500) AS n; \
@@ -202,11 +202,35 @@ const FILL: &str = "\
         decode(md5('c' || n), 'hex'), 1, 1 FROM generate_series(1, 1500) AS n; \
     INSERT INTO outbox SELECT 1, n, 1, 1, n FROM generate_series(1, 1500) AS n; \
     INSERT INTO client_token SELECT 1, decode(repeat(md5('t' || n), 2), 'hex'), n, n, n, 1 \
-        FROM generate_series(1, 1500) AS n";
+        FROM generate_series(1, 1500) AS n; \
+    INSERT INTO erased_customer SELECT 1, n, 1, n, nullif(n % 2, 0), decode(repeat(md5('h' || n), 2), 'hex'), \
+        decode(repeat(md5('m' || n), 2), 'hex') FROM generate_series(1, 1500) AS n; \
+    INSERT INTO access_log SELECT 1, n, decode(md5('a' || n), 'hex'), 1, nullif(n % 5, 0), 1, 1, \
+        decode(md5('x' || n), 'hex') FROM generate_series(1, 1500) AS n";
 
 /// The statements that walk over a merchant's customers, and those whose every row is the merchant's own.
 fn walks(line: &str) -> bool {
-    line.contains("customer_list") || line.contains("customer_count")
+    ["customer_list", "customer_count", "erased_customer_unpurged"]
+        .iter()
+        .any(|index| line.contains(index))
+}
+
+/// What sets a session as ours are.
+fn session() -> String {
+    let settings = plain::SESSION.split(" -c ").filter(|setting| !setting.is_empty());
+    settings.map(|setting| format!("SET {setting}; ")).collect()
+}
+
+/// A statement's plan as it is made once for all parameters.
+fn plan(cluster: &Cluster, statement: &StatementText) -> String {
+    let nothing = vec!["NULL"; statement.types.len()].join(", ");
+    cluster.psql(&format!(
+        "{}SET plan_cache_mode = force_generic_plan; \
+         PREPARE one ({}) AS {}; EXPLAIN EXECUTE one ({nothing})",
+        session(),
+        statement.types.join(", "),
+        statement.sql
+    ))
 }
 
 /// With plans that are made once for all parameters, as they are for prepared statements, by a planner that
@@ -218,13 +242,7 @@ fn every_plan_goes_straight_to_what_it_looks_for() {
     cluster.psql(FILL);
     let mut looked_at = 0;
     for statement in statements().iter().filter(|statement| is_distributed(statement)) {
-        let nothing = vec!["NULL"; statement.types.len()].join(", ");
-        let plan = cluster.psql(&format!(
-            "SET enable_seqscan = off; SET plan_cache_mode = force_generic_plan; \
-             PREPARE one ({}) AS {}; EXPLAIN EXECUTE one ({nothing})",
-            statement.types.join(", "),
-            statement.sql
-        ));
+        let plan = plan(&cluster, statement);
         assert!(!plan.contains("Seq Scan"), "{}\n{plan}", statement.sql);
         let lines: Vec<&str> = plan.lines().collect();
         for (at, line) in lines.iter().enumerate() {
@@ -239,6 +257,68 @@ fn every_plan_goes_straight_to_what_it_looks_for() {
         }
     }
     assert!(looked_at > 20, "only {looked_at} scans were looked at");
+}
+
+/// What a statement of the search is led by, the index that it is to go by, the number of the parameter that says what
+/// is looked for, and what that is.
+const LEADS: [(&str, &str, usize, &str); 11] = [
+    ("number = $8", "customer_number", 8, "7"),
+    ("id_index = $7", "customer_id", 7, "'x'"),
+    ("reference_index = $9", "customer_reference", 9, "'x'"),
+    ("email_search = $11", "customer_list_by_email", 11, "'x'"),
+    ("phone_search = ($12::bytea[])[1]", "customer_list_by_phone", 12, "'{x}'"),
+    ("phone_search = ANY ($12)", "customer_list_by_phone", 12, "'{x,y}'"),
+    ("reference_search = $10", "customer_list_by_reference", 10, "'x'"),
+    ("name_search = $13", "customer_list_by_name", 13, "'x'"),
+    ("verification = $15", "customer_list_by_verification", 15, "1"),
+    ("status = $14", "customer_list_by_status", 14, "1"),
+    ("created_ms >= $4", "customer_list", 4, "500"),
+];
+
+/// As each search is planned: for what it looks for, by a planner that knows nothing of the table, or all of it.
+#[test]
+fn a_search_walks_the_index_of_its_narrowest_term() {
+    let cluster = Setup::new().with("autovacuum", "off").start();
+    drop(open(&settings(&cluster.url())));
+    cluster.psql(FILL);
+    for _ in 0..2 {
+        for (lead, index, place, term) in LEADS {
+            let lead = format!("deleted_ms IS NULL AND {lead}");
+            let led: Vec<_> =
+                statements().into_iter().filter(|one| one.sql.contains(&lead)).collect();
+            assert_eq!(led.len(), 2, "a page and a count by {index}");
+            for statement in led {
+                let plan = plan_of_search(&cluster, &statement, (place, term));
+                let walk = format!("using {index} on customer");
+                assert!(plan.contains(&walk) || plan.contains(&format!("on {index} ")), "{plan}");
+                if statement.sql.contains("created_ms >= $4") {
+                    assert!(plan.contains(&walk) && !plan.contains("Sort"), "{plan}");
+                    assert!(plan.contains("ROW(created_ms, number) <"), "{plan}");
+                }
+            }
+        }
+        cluster.psql("ANALYZE");
+    }
+}
+
+/// The plan of a page of 20, or of a count, of what has one term only.
+fn plan_of_search(
+    cluster: &Cluster,
+    statement: &StatementText,
+    (place, term): (usize, &str),
+) -> String {
+    let mut values = ["1", "20", "0", "0", "900", "0"].map(str::to_owned).to_vec();
+    values.resize(statement.types.len(), "NULL".to_owned());
+    values[place - 1] = term.to_owned();
+    cluster.psql(&format!(
+        "{}SET enable_sort = off; SET enable_bitmapscan = off; \
+         SET plan_cache_mode = force_custom_plan; \
+         PREPARE one ({}) AS {}; EXPLAIN EXECUTE one ({})",
+        session(),
+        statement.types.join(", "),
+        statement.sql,
+        values.join(", ")
+    ))
 }
 
 /// While the table is young, each statement is planned each time it runs; then plans are kept.
@@ -263,8 +343,13 @@ fn plans_are_kept_once_the_table_has_grown() {
 #[test]
 fn every_other_statement_can_be_prepared() {
     let cluster = with_tables();
-    // Citus' own table, as far as it is asked for.
-    cluster.psql("CREATE TABLE pg_dist_partition (logicalrelid regclass)");
+    // What is Citus' own, as far as it is asked for.
+    cluster.psql(
+        "CREATE TABLE pg_dist_partition (logicalrelid regclass); \
+         CREATE FUNCTION run_command_on_workers(text) \
+         RETURNS TABLE (nodename text, nodeport int, success bool, result text) \
+         LANGUAGE sql AS 'SELECT NULL::text, NULL::int, NULL::bool, NULL::text'",
+    );
     for statement in statements().iter().filter(|statement| !is_distributed(statement)) {
         let types = statement.types.join(", ");
         let types = if types.is_empty() { types } else { format!("({types})") };

@@ -11,12 +11,13 @@ use crate::shape;
 pub(super) struct Expectation {
     status: u16,
     headers: Vec<(String, String)>,
-    body: Value,
+    /// `None` for an answer without a body.
+    body: Option<Value>,
 }
 
 impl Expectation {
     pub(super) fn parse(text: &str) -> Result<Self, String> {
-        let (head, body) = text.split_once("\n\n").ok_or("the answer has no body")?;
+        let (head, body) = text.split_once("\n\n").unwrap_or((text, ""));
         let mut lines = head.lines();
         let status = lines.next().and_then(|line| line.strip_prefix("HTTP/1.1 "));
         let status = status.and_then(|status| status.trim().parse().ok());
@@ -24,11 +25,14 @@ impl Expectation {
             let (name, value) = line.split_once(':').ok_or(format!("no header: {line}"))?;
             Ok((name.to_owned(), value.trim().to_owned()))
         });
-        Ok(Self {
-            status: status.ok_or("the answer's first line must be `HTTP/1.1 <status>`")?,
-            headers: headers.collect::<Result<_, String>>()?,
-            body: exact_json::parse(body.as_bytes()).map_err(|error| error.to_string())?,
-        })
+        let status = status.ok_or("the answer's first line must be `HTTP/1.1 <status>`")?;
+        let body = match (status, body.trim()) {
+            (204, "") => None,
+            (_, body) => {
+                Some(exact_json::parse(body.as_bytes()).map_err(|error| error.to_string())?)
+            }
+        };
+        Ok(Self { status, headers: headers.collect::<Result<_, String>>()?, body })
     }
 
     /// What differs, each as a line for people.
@@ -56,11 +60,17 @@ impl Expectation {
                 differences.push(format!("{name}: expected {expected}, got {found}"));
             }
         }
+        let Some(expected) = &self.body else {
+            if !reply.body.is_empty() || reply.header("content-type").is_some() {
+                differences.push("an answer without a body has one".to_owned());
+            }
+            return Ok(differences);
+        };
         if reply.header("content-type") != Some("application/json") {
-            differences.push("every answer is `Content-Type: application/json`".to_owned());
+            differences.push("every body is `Content-Type: application/json`".to_owned());
         }
         match exact_json::parse(&reply.body) {
-            Ok(body) => matcher.compare("$", &self.body, &body, &mut differences)?,
+            Ok(body) => matcher.compare("$", expected, &body, &mut differences)?,
             Err(error) => differences.push(format!("the body is not JSON: {error}")),
         }
         Ok(differences)
@@ -102,10 +112,21 @@ impl Matcher<'_> {
                 }
             }
             (Value::String(template), Value::String(text)) if self.text_fits(template, text)? => {}
+            (Value::String(template), Value::Number(number))
+                if self.number_fits(template, &number.to_string())? => {}
             _ if expected == found => {}
             _ => differences.push(format!("{path}: expected {expected}, got {found}")),
         }
         Ok(())
+    }
+
+    /// Whether a number is what the template stands for.
+    fn number_fits(&self, template: &str, number: &str) -> Result<bool, String> {
+        let inside = template.strip_prefix("{{").and_then(|rest| rest.strip_suffix("}}"));
+        Ok(match inside.and_then(|inside| inside.strip_prefix("number ")) {
+            Some(name) => self.variables.fill_text(&format!("{{{{{name}}}}}"))? == number,
+            None => template == "{{any number}}" && number.parse::<u64>().is_ok_and(|it| it > 0),
+        })
     }
 
     /// Whether a text is what the template stands for.
@@ -116,6 +137,7 @@ impl Matcher<'_> {
             "{{date}}" => shape::is_date(text),
             "{{any words}}" => !text.trim().is_empty(),
             "{{token}}" => shape::is_token(text),
+            "{{access token}}" => shape::is_access_token(text),
             "{{request id}}" => self.reply.header("x-request-id") == Some(text),
             _ => self.variables.fill_text(template)? == text,
         })
@@ -142,7 +164,9 @@ mod tests {
         let text =
             format!("HTTP/1.1 200\nX-Request-Id: r-1\nX-Other: {{{{absent}}}}\n\n{expected}");
         let expectation = Expectation::parse(&text).unwrap();
-        let found = expectation.differences(&reply(body), &Variables::new("KEY"));
+        let mut variables = Variables::new("KEY");
+        variables.capture("customer", serde_json::json!({"id": 7}));
+        let found = expectation.differences(&reply(body), &variables);
         assert_eq!(found.unwrap(), differences);
     }
 
@@ -153,6 +177,17 @@ mod tests {
         check(r#"{"at":"{{date}}"}"#, r#"{"at":"2016-08-02T08:07:52Z"}"#, &[]);
         check(r#"{"id":"{{request id}}"}"#, r#"{"id":"r-1"}"#, &[]);
         check(r#"{"key":"{{key}}"}"#, r#"{"key":"KEY"}"#, &[]);
+        check(r#"{"id":"{{number customer.id}}","n":"{{any number}}"}"#, r#"{"id":7,"n":3}"#, &[]);
+    }
+
+    #[test]
+    fn an_answer_without_a_body_has_none() {
+        let expectation = Expectation::parse("HTTP/1.1 204\nX-Request-Id: r-1").unwrap();
+        let empty = Reply { status: 204, headers: reply("").headers[1..].to_vec(), body: vec![] };
+        let found = |reply: &Reply| expectation.differences(reply, &Variables::new("KEY"));
+        assert_eq!(found(&empty), Ok(vec![]));
+        let full = Reply { status: 204, ..reply("{}") };
+        assert_eq!(found(&full), Ok(vec!["an answer without a body has one".to_owned()]));
     }
 
     #[test]
@@ -160,6 +195,12 @@ mod tests {
         check(r#"{"a":1}"#, r#"{"a":2}"#, &["$.a: expected 1, got 2"]);
         check(r#"{"a":1}"#, r#"{}"#, &["$.a: missing, expected 1"]);
         check(r#"{}"#, r#"{"a":1}"#, &["$.a: not expected, got 1"]);
+        check(
+            r#"{"id":"{{number customer.id}}"}"#,
+            r#"{"id":8}"#,
+            &[r#"$.id: expected "{{number customer.id}}", got 8"#],
+        );
+        check(r#"["7"]"#, r#"[7]"#, &[r#"$[0]: expected "7", got 7"#]);
         check(r#"[1]"#, r#"[1,2]"#, &["$: expected [1], got [1,2]"]);
         check(r#"[1]"#, r#"[null]"#, &["$[0]: expected 1, got null"]);
         check(

@@ -13,8 +13,8 @@ pub(super) struct Golden {
 
 /// One thing that happens, or is expected.
 pub(super) enum Step {
-    /// A management command; its JSON can be captured.
-    Manage { words: Vec<String>, name: Option<String> },
+    /// A management command, and what it reads; its JSON can be captured.
+    Manage { words: Vec<String>, input: String, name: Option<String> },
     /// A request that must succeed; its answer is captured.
     Given { name: String, request: String },
     /// The request that the file is about.
@@ -58,7 +58,7 @@ impl Golden {
                     Some((command, name)) => (command, Some(name.to_owned())),
                     None => (argument, None),
                 };
-                Step::Manage { words: words(command), name }
+                Step::Manage { words: words(command), input: request, name }
             }
             "given" if !argument.is_empty() => Step::Given { name: argument.to_owned(), request },
             "when" => Step::When { request },

@@ -94,7 +94,7 @@ impl Variables {
             request.extend_from_slice(b"\r\n");
         }
         if !says("host") {
-            request.extend_from_slice(b"Host: sandbox.juspay.in\r\n");
+            request.extend_from_slice(b"Host: patron.example\r\n");
         }
         let body = self.fill(body.unwrap_or_default())?;
         let is_chunked = says("transfer-encoding");
@@ -152,7 +152,7 @@ mod tests {
     fn requests_get_their_framing() {
         let filled = variables().fill_request("POST /x HTTP/1.1\nA: b\n\nbody").unwrap();
         let expect =
-            "POST /x HTTP/1.1\r\nA: b\r\nHost: sandbox.juspay.in\r\nContent-Length: 4\r\n\r\nbody";
+            "POST /x HTTP/1.1\r\nA: b\r\nHost: patron.example\r\nContent-Length: 4\r\n\r\nbody";
         assert_eq!(String::from_utf8(filled).unwrap(), expect);
         let chunked = "POST / HTTP/1.1\nHost: h\nTransfer-Encoding: chunked\n\nab\nc";
         let filled = variables().fill_request(chunked).unwrap();

@@ -18,6 +18,18 @@ impl Cluster {
     /// # Panics
     /// When the server has fewer connections to spare.
     pub fn occupy(&self, role: &str, count: usize) -> Sessions {
+        self.sessions(role, count, "select 'there';\n")
+    }
+
+    /// A session of a role's that goes on seeing what is there now, until it is dropped.
+    ///
+    /// # Panics
+    /// When the server has no connection to spare.
+    pub fn look(&self, role: &str) -> Sessions {
+        self.sessions(role, 1, "begin isolation level repeatable read; select 'there';\n")
+    }
+
+    fn sessions(&self, role: &str, count: usize, first: &str) -> Sessions {
         let url =
             format!("{}?application_name=idler", url(role, self.port(), crate::postgres::USER));
         let sessions = (0..count).map(|_| {
@@ -25,7 +37,7 @@ impl Cluster {
             // It reads its commands from us, who have one only.
             psql.args(["-XAtq", &url]).stdin(Stdio::piped()).stdout(Stdio::piped());
             let mut psql = psql.spawn().unwrap();
-            psql.stdin.as_mut().unwrap().write_all(b"select 'there';\n").unwrap();
+            psql.stdin.as_mut().unwrap().write_all(first.as_bytes()).unwrap();
             psql
         });
         let mut sessions: Vec<Child> = sessions.collect();

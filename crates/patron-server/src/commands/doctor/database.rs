@@ -1,6 +1,6 @@
 //! What `doctor` finds out about a database that any number of servers share.
 
-use super::{Diagnosis, check_root_key, note_findings, open};
+use super::{Diagnosis, check_root_key, ledger, note_findings, open};
 use crate::commands::Place;
 use crate::config::ServeSettings;
 use crate::management::{Command, Report, execute};
@@ -30,6 +30,8 @@ pub(super) async fn check(
     };
     diagnosis.ok("the root key fits the database");
     check_contents(diagnosis, &opened, !settings.behind_proxy.is_empty()).await;
+    let found = execute(&opened, Command::CheckLedger).await;
+    ledger::note(diagnosis, place.installation, found);
 }
 
 /// Checks that the database answers, and how far its schema is.

@@ -10,7 +10,19 @@ use serde_json::Value;
 
 use super::asks::{Ask, Customer};
 use super::callers::LISTED;
+use crate::cyrexa::{CLIENTS, create_operator, log_in};
 use crate::stage::{create_key, create_merchant, text};
+
+/// Operators who are logged in, and their addresses of mail.
+const OPERATORS: [(&str, &str); 4] = [
+    ("owner", "owner@home.example"),
+    ("operator", HOME_OPERATOR),
+    ("other owner", "owner@other.example"),
+    ("suspended owner", "owner@suspended.example"),
+];
+
+/// The operator of the merchant whose customers most callers ask for.
+pub(super) const HOME_OPERATOR: &str = "operator@home.example";
 
 /// Whose customers they are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,6 +67,11 @@ pub(super) struct Credentials {
 impl Credentials {
     pub(super) fn basic(key: &str) -> Self {
         Self::default().header("Authorization", &basic(key))
+    }
+
+    /// A key as the wires that have a header of its own take it.
+    pub(super) fn key(key: &str) -> Self {
+        Self::default().header("X-API-Key", key)
     }
 
     pub(super) fn bearer(token: &str) -> Self {
@@ -118,7 +135,7 @@ pub(super) struct Seen {
     pub(super) total: u64,
     /// The newest customers.
     pub(super) newest: Value,
-    /// The customer, and its entity tag.
+    /// The customer, and its entity tag, where it is there.
     pub(super) customer: Option<(Value, String)>,
 }
 
@@ -127,6 +144,8 @@ pub(super) struct Installation {
     /// The way in on which everything is prepared and looked at.
     connection: RefCell<Connection>,
     keys: HashMap<String, String>,
+    /// Operators' access tokens.
+    sessions: HashMap<&'static str, String>,
     /// Customers whose tokens have ended.
     with_ended_tokens: RefCell<Vec<Customer>>,
     made: Cell<u32>,
@@ -149,15 +168,24 @@ impl Installation {
     }
 
     fn found(launch: Launch, scopes: &[&str], is_behind_proxy: bool) -> Self {
-        let short_lived = launch.clone().with("--token-lifetime-s").with("1").start();
+        let short_lived = launch.clone().with("--token-lifetime-s").with("1");
+        let short_lived = short_lived.with("--access-token-lifetime-s").with("1").start();
         let mut early = Self::over(short_lived, is_behind_proxy);
         early.make_keys(scopes);
+        early.make_operators();
+        let expired = log_in(&early.server, HOME_OPERATOR);
         let customers = Ask::ALL.map(|_| early.create(Merchant::Home, "ended"));
         let Self { mut server, keys, made, .. } = early;
         assert!(server.terminate().success());
         let uses = TOKEN_USES.to_string();
         let server = launch.with("--token-uses").with(uses).start();
-        let at = Self { keys, made, ..Self::over(server, is_behind_proxy) };
+        let mut at = Self { keys, made, ..Self::over(server, is_behind_proxy) };
+        for (name, email) in OPERATORS {
+            at.sessions.insert(name, log_in(&at.server, email));
+        }
+        let call = Call::get(CLIENTS).bearer(&expired);
+        soon("the session expires", || (call.send(&at.server).status == 401).then_some(()));
+        at.sessions.insert("expired", expired);
         for name in ["expired", "after grace"] {
             let key = at.key(name);
             let call = Call::get("/customers").basic(key);
@@ -176,6 +204,7 @@ impl Installation {
             connection: RefCell::new(Connection::open(&server)),
             server,
             keys: HashMap::from([("home".to_owned(), SANDBOX_KEY.to_owned())]),
+            sessions: HashMap::new(),
             with_ended_tokens: RefCell::default(),
             made: Cell::default(),
             is_behind_proxy,
@@ -196,6 +225,7 @@ impl Installation {
                 ("revoked", Merchant::Home, vec![]),
                 ("in grace", Merchant::Home, vec![]),
                 ("after grace", Merchant::Home, vec![]),
+                ("other, erasing", Merchant::Other, vec!["--scopes", "customers:erase"]),
                 ("fenced, revoked", Merchant::Fenced, vec![]),
                 ("fenced, reading", Merchant::Fenced, vec!["--scopes", "customers:read"]),
             ])
@@ -220,6 +250,32 @@ impl Installation {
             }
             self.keys.insert(name.to_owned(), key);
         }
+    }
+
+    fn make_operators(&self) {
+        for (name, email) in OPERATORS {
+            let role = if name == "operator" { "operator" } else { "owner" };
+            let merchant = match name {
+                "other owner" => Merchant::Other,
+                "suspended owner" => Merchant::Suspended,
+                _ => Merchant::Home,
+            };
+            create_operator(&self.server, &["--merchant", merchant.id()], role, email);
+        }
+    }
+
+    /// An operator's access token.
+    pub(super) fn session(&self, name: &str) -> &str {
+        self.sessions.get(name).unwrap_or_else(|| panic!("there is no session {name}"))
+    }
+
+    /// A customer's number, by which another wire knows it.
+    pub(super) fn number_of(&self, merchant: Merchant, customer: &Customer) -> i64 {
+        let target = format!("{CLIENTS}?memberId={}", customer.reference);
+        let call = Call::get(target).header("X-API-Key", self.key(merchant.key()));
+        let call = call.header("x-forwarded-for", LISTED);
+        let page = self.connection.borrow_mut().send(&call).expect(200);
+        page["customers"][0]["id"].as_i64().unwrap()
     }
 
     pub(super) fn key(&self, name: &str) -> &str {
@@ -295,9 +351,10 @@ impl Installation {
     /// What there is to see of an open merchant.
     pub(super) fn look(&self, merchant: Merchant, customer: Option<&Customer>) -> Seen {
         let list = self.ask(merchant, Call::get("/customers?count=2")).expect(200);
-        let customer = customer.map(|customer| {
+        let customer = customer.and_then(|customer| {
             let reply = self.ask(merchant, Call::get(format!("/customers/{}", customer.id)));
-            (reply.expect(200), reply.header("etag").unwrap().to_owned())
+            let tag = reply.header("etag").map(str::to_owned);
+            tag.map(|tag| (reply.expect(200), tag))
         });
         Seen { total: list["total"].as_u64().unwrap(), newest: list["list"].clone(), customer }
     }

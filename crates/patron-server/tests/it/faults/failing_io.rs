@@ -43,6 +43,12 @@ fn starts_again(server: &Server, disk: &Disk, ledger: &Ledger) {
     assert!(server.terminate().success());
 }
 
+/// The same of a server that still runs.
+fn starts_again_after_a_kill(mut server: Server, disk: &Disk, ledger: &Ledger) {
+    server.kill();
+    starts_again(&server, disk, ledger);
+}
+
 #[test]
 fn a_log_that_cannot_be_synced_ends_the_program_and_loses_nothing() {
     let (mut server, disk, mut ledger) = stage(3);
@@ -68,7 +74,7 @@ fn a_log_that_cannot_be_synced_ends_the_program_and_loses_nothing() {
 
 #[test]
 fn a_full_log_disk_refuses_single_writes_and_goes_on() {
-    let (mut server, disk, mut ledger) = stage(3);
+    let (server, disk, mut ledger) = stage(3);
     let mut refused = 0;
     for number in 0..20 {
         disk.rule(&format!("write ENOSPC -wal {} 1", number % 7));
@@ -88,8 +94,7 @@ fn a_full_log_disk_refuses_single_writes_and_goes_on() {
         ledger.check(&server, ledger::Disk::Whole);
     }
     assert!(refused > 15, "{refused} of 20 were refused");
-    server.kill();
-    starts_again(&server, &disk, &ledger);
+    starts_again_after_a_kill(server, &disk, &ledger);
 }
 
 #[test]
@@ -120,7 +125,7 @@ fn a_checkpoint_whose_sync_fails_once_loses_nothing() {
 
 /// Writes until the log is moved into the database and that fails, and then some more.
 fn with_a_failing_checkpoint(rule: &str) {
-    let (mut server, disk, mut ledger) = stage(1);
+    let (server, disk, mut ledger) = stage(1);
     disk.rule(rule);
     let mut more = 20;
     for number in 0.. {
@@ -133,8 +138,7 @@ fn with_a_failing_checkpoint(rule: &str) {
     }
     let log = server.launch().data().join("patron.db-wal");
     assert!(log.metadata().unwrap().len() > 0, "the log is kept");
-    server.kill();
-    starts_again(&server, &disk, &ledger);
+    starts_again_after_a_kill(server, &disk, &ledger);
 }
 
 #[test]
@@ -149,7 +153,7 @@ fn a_database_that_cannot_be_written_stays_in_its_log() {
 
 #[test]
 fn a_disk_that_cannot_be_read_is_away_until_it_can() {
-    let (mut server, disk, mut ledger) = stage(5);
+    let (server, disk, mut ledger) = stage(5);
     // A commit, after which nothing is taken from memory that was read before.
     ledger.write(&server, "r4", "second").unwrap();
     disk.rule("read EIO * 0 0");
@@ -163,8 +167,7 @@ fn a_disk_that_cannot_be_read_is_away_until_it_can() {
     ledger.check(&server, ledger::Disk::Whole);
     ledger.write(&server, "r1", "second").unwrap();
     assert_eq!(Call::get("/readyz").send(&server).status, 200);
-    server.kill();
-    starts_again(&server, &disk, &ledger);
+    starts_again_after_a_kill(server, &disk, &ledger);
 }
 
 #[test]
@@ -220,6 +223,42 @@ fn a_disk_that_turns_read_only_ends_the_program_which_starts_when_it_is_mended()
         &["cannot be written to", "give the user that runs Patron the right to"],
     );
     starts_again(&server, &disk, &ledger);
+}
+
+/// What the program writes by itself, such as when a key was last used, is asked for by nobody: that it
+/// cannot be written ends nothing that goes well, and it is written when the disk is mended.
+#[test]
+fn a_use_of_a_key_that_cannot_be_written_ends_nothing() {
+    for fault in ["EROFS", "EIO"] {
+        let (server, disk, mut ledger) = stage(3);
+        let keys = ["key", "list", "testaccount", "--json"];
+        disk.rule(&format!("change {fault} * 0 0"));
+        for _ in 0..3 {
+            assert_eq!(ledger.check(&server, ledger::Disk::Failing), 0, "reading goes on");
+            // It writes down at once what is written down every few seconds.
+            server.manage(&keys).refused();
+            assert!(disk.calls().iter().any(|call| call.ends_with("-wal failed")), "{fault}");
+        }
+        assert_eq!(Call::get("/readyz").send(&server).status, 200);
+        disk.heal();
+        let listed = server.manage(&keys).json();
+        assert!(!listed[0]["last_used"].is_null(), "{fault}: {listed}");
+        ledger.write(&server, "r0", "second").unwrap();
+        starts_again_after_a_kill(server, &disk, &ledger);
+    }
+}
+
+#[test]
+fn reads_go_on_when_nothing_can_be_opened() {
+    let (server, disk, ledger) = stage(30);
+    disk.rule("open EMFILE * 0 0");
+    let refused = together(
+        8,
+        |_| ledger.clone(),
+        |_, mine| (0..10).map(|_| mine.check(&server, ledger::Disk::Failing)).sum::<usize>(),
+    );
+    assert_eq!(refused, [0; 8]);
+    starts_again_after_a_kill(server, &disk, &ledger);
 }
 
 #[test]
