@@ -404,7 +404,8 @@ impl Committer {
     fn overwrite(&mut self, pages: Vec<u32>) -> Result<(), StoreError> {
         let (reply, mut answer) = oneshot::channel();
         let work = move |connection: &Connection| purge::overwrite(connection, &pages);
-        let write = Waiting { work, done: None, reply, epoch: None, customer: None };
+        let origin = Origin::Unasked;
+        let write = Waiting { work, done: None, reply, epoch: None, customer: None, origin };
         self.commit_group(vec![Box::new(write)]);
         answer.try_recv().unwrap_or_else(|_| Err(NotAnswering::WriterEnded.into()))
     }

@@ -10,7 +10,7 @@ use zeroize::Zeroizing;
 /// none is; OWASP's middle is 12).
 pub const LENGTH_MIN: usize = 12;
 
-/// The most bytes of a password, so that hashing one has a bound.
+/// The most characters of a password, so that hashing one has a bound.
 pub const LENGTH_MAX: usize = 256;
 
 /// A password as somebody typed it. Wiped when dropped, and shown nowhere.
@@ -18,9 +18,9 @@ pub const LENGTH_MAX: usize = 256;
 pub struct Password(Zeroizing<String>);
 
 impl Password {
-    /// A password to check. Any text of at most [`LENGTH_MAX`] bytes may be one.
+    /// A password to check. Any text of at most [`LENGTH_MAX`] characters may be one.
     pub fn typed(text: &str) -> Option<Self> {
-        (text.len() <= LENGTH_MAX).then(|| Self(Zeroizing::new(text.to_owned())))
+        (text.chars().count() <= LENGTH_MAX).then(|| Self(Zeroizing::new(text.to_owned())))
     }
 
     /// A password to set: at least [`LENGTH_MIN`] characters.
@@ -89,6 +89,7 @@ mod tests {
     fn a_password_to_set_has_a_length() {
         assert!(Password::chosen("elevencharc").is_none());
         assert!(Password::chosen("twelve chars").is_some());
+        assert!(Password::chosen(&"ü".repeat(LENGTH_MAX)).is_some());
         assert!(Password::chosen(&"x".repeat(LENGTH_MAX + 1)).is_none());
         assert!(Password::typed("").is_some());
     }

@@ -1,12 +1,13 @@
 //! Personal values appear in answers to their owner and nowhere else: not in logs, metrics, errors,
 //! answers to others, or any byte of the data directory, in no encoding and under no digest.
 
+mod cyrexa;
 mod places;
 mod search;
 mod stories;
 
 use std::collections::BTreeSet;
-use std::sync::Mutex;
+use std::sync::{Mutex, OnceLock};
 
 use patron_testkit::effort::rounds;
 use patron_testkit::http::{Call, Connection, Reply};
@@ -87,6 +88,8 @@ struct Telling {
     needles: Needles,
     rows: Mutex<BTreeSet<Row>>,
     tokens: Mutex<Vec<String>>,
+    /// The customer of Cyrexa's stories.
+    number: OnceLock<i64>,
 }
 
 impl Telling {
@@ -94,6 +97,8 @@ impl Telling {
         let launch = arguments.iter().fold(launch(), |launch, argument| launch.with(*argument));
         // Without a memory of customers, so that what is done to the file is seen.
         let launch = launch.with("--customer-cache-mib").with("0");
+        // So that the end of one is seen.
+        let launch = launch.with("--access-token-lifetime-s").with("1");
         log_everything(&launch);
         let server = launch.start();
         let other = create_merchant(&server, "other", &[]);
@@ -104,12 +109,14 @@ impl Telling {
             key: server.key().to_owned(),
             reading: create_key(&server, "testaccount", &["--scopes", "customers:read"]).0,
             writing: create_key(&server, "testaccount", &["--scopes", "customers:write"]).0,
+            erasing: create_key(&server, "testaccount", &["--scopes", "customers:erase"]).0,
+            others_erasing: create_key(&server, "other", &["--scopes", "customers:erase"]).0,
             other,
             fenced: create_merchant(&server, "fenced", &["--allow-ip", "203.0.113.7"]),
             id: String::new(),
         };
         let stories = successes(&world);
-        let needles = Needles::of(all_canaries());
+        let needles = Needles::of(all_canaries().into_iter().chain(cyrexa::all_canaries()));
         Self {
             launch,
             server,
@@ -118,6 +125,7 @@ impl Telling {
             needles,
             rows: Mutex::default(),
             tokens: Mutex::default(),
+            number: OnceLock::new(),
         }
     }
 
@@ -142,21 +150,26 @@ impl Telling {
                 value.clear();
             }
         }
-        let mut body = reply.json();
-        if let Some(id) = body.pointer_mut("/error_info/request_id") {
-            assert_eq!(id, REQUEST_ID);
-            *id = Value::Null;
+        let mut body = if reply.body.is_empty() { Value::Null } else { reply.json() };
+        for place in ["/error_info/request_id", "/requestId"] {
+            if let Some(id) = body.pointer_mut(place) {
+                assert_eq!(id, REQUEST_ID);
+                *id = Value::Null;
+            }
         }
-        if reply.status == 200 {
-            let issued = body["juspay"]["client_auth_token"].as_str().map(str::to_owned);
+        if (200..300).contains(&reply.status) {
+            let issued = [&body["juspay"]["client_auth_token"], &body["accessToken"]];
+            let issued = issued.into_iter().filter_map(Value::as_str).map(str::to_owned);
             self.tokens.lock().unwrap().extend(issued);
+            cyrexa::take_clients(&mut body);
             take_profiles(&mut body);
         }
         let shown = format!("{:?} {body}", heard.headers);
         if let Some(what) = self.needles.find(shown.as_bytes()) {
             panic!("{what} in the answer to {call:?}: {shown}");
         }
-        let code = body["error_code"].as_str().or(body["error_info"]["code"].as_str());
+        let codes = [&body["error_code"], &body["error_info"]["code"], &body["code"]];
+        let code = codes.into_iter().find_map(Value::as_str);
         if let Some(code) = code {
             self.rows.lock().unwrap().insert((reply.status, code.to_owned()));
         }
@@ -187,6 +200,7 @@ impl Telling {
         for (call, status, code) in nowhere(&self.world) {
             self.tell(&call, status, code);
         }
+        self.tell_cyrexas();
         self.tell_too_late();
     }
 
@@ -210,20 +224,20 @@ impl Telling {
             None => launch.with_data(self.launch.directory().join("impatient")),
         };
         let mut server = launch.start();
-        let posts: Vec<&Story> =
-            self.stories.iter().filter(|story| story.method == "POST").collect();
+        let posts = self.stories.iter().filter(|story| story.method == "POST").map(Story::call);
+        let calls: Vec<Call> = posts.chain(self.cyrexas_late()).collect();
         let address = server.address();
         together(
-            posts.len(),
+            calls.len(),
             |_| (),
             |at, ()| {
-                let call = posts[at].call();
+                let call = &calls[at];
                 let body = call.body();
                 let mut connection = Connection::open(address);
-                connection.send_head(&call);
+                connection.send_head(call);
                 connection.write(&body[..body.len() - 1]);
                 let reply = connection.reply();
-                self.hear(&call, &reply);
+                self.hear(call, &reply);
                 assert_eq!(reply.status, 408, "{}", reply.text());
             },
         );
@@ -234,7 +248,8 @@ impl Telling {
 
     /// The store is away: somebody else holds its lock, or the database is stopped.
     fn tell_without_store(&self) {
-        let writes: Vec<Call> = self.stories.iter().filter_map(Story::writing).collect();
+        let writes = self.stories.iter().filter_map(Story::writing);
+        let writes: Vec<Call> = writes.chain(self.cyrexas_writing()).collect();
         let tell_all = || {
             together(writes.len(), |_| (), |at, ()| self.tell(&writes[at], 503, "INTERNAL_ERROR"))
         };
@@ -264,6 +279,7 @@ impl Telling {
                 self.tell(&story.call(), 500, "INTERNAL_ERROR");
             }
         }
+        self.tell_cyrexas_altered();
     }
 
     fn data(&self) -> Data {
@@ -301,11 +317,12 @@ impl Telling {
         let left = left_behind(&self.server);
         self.finds_nothing_in(&left);
         // Keys and tokens were shown to those who asked for them, and to nobody else.
-        let World { key: _, reading, writing, other, fenced, id: _ } = &self.world;
+        let World { key: _, reading, writing, erasing, others_erasing, other, fenced, id: _ } =
+            &self.world;
         let tokens = self.tokens.lock().unwrap().clone();
         assert!(tokens.len() >= 2, "there are tokens");
-        let tokens = tokens.iter().filter_map(|token| token.strip_prefix("tkn_"));
-        let keys = [reading, writing, other, fenced].map(String::as_str);
+        let tokens = tokens.iter().filter_map(|token| Some(token.split_once('_')?.1));
+        let keys = [reading, writing, erasing, others_erasing, other, fenced].map(String::as_str);
         self.needles = Needles::of(keys.into_iter().chain(tokens));
         self.finds_nothing_in(&left);
         assert!(left.iter().any(|(_, bytes)| bytes.len() > 10_000), "there is a database");
@@ -338,7 +355,11 @@ fn tell(level: &str, format: &str) {
     let seen = telling.end();
     let due = refusals();
     let due = due.iter().filter_map(row_of).map(|(status, code)| (status, code.to_owned()));
-    assert_eq!(seen, due.collect(), "each row of the table of errors was answered");
+    assert_eq!(
+        seen,
+        due.chain(cyrexa::due()).collect(),
+        "each row of the table of errors was answered"
+    );
 }
 
 #[test]
@@ -366,12 +387,14 @@ fn every_endpoint_has_its_story() {
         key: world(),
         reading: world(),
         writing: world(),
+        erasing: world(),
+        others_erasing: world(),
         other: world(),
         fenced: world(),
         id: world(),
     };
     let stories = successes(&world);
-    let told = stories.iter().map(|story| (story.method, story.path));
+    let told = stories.iter().map(|story| (story.method, story.path)).chain(cyrexa::TOLD);
     assert_eq!(gaps(&offered(), told), Vec::<String>::new());
 }
 

@@ -21,6 +21,14 @@ impl Cluster {
         self.occupy_with(role, count, "")
     }
 
+    /// A session of a role's that goes on seeing what is there now, until it is dropped.
+    ///
+    /// # Panics
+    /// When the server has no connection to spare.
+    pub fn look(&self, role: &str) -> Sessions {
+        self.stand(role, "begin isolation level repeatable read")
+    }
+
     /// A session of a role's that runs this and is there then, in a transaction if it began one.
     ///
     /// # Panics

@@ -97,6 +97,9 @@ pub(super) struct World {
     /// One of the same merchant for each of the two scopes.
     pub(super) reading: String,
     pub(super) writing: String,
+    /// The same for deleting, of this merchant and of the other.
+    pub(super) erasing: String,
+    pub(super) others_erasing: String,
     pub(super) other: String,
     /// The key of a merchant whose allow-list holds no address of ours.
     pub(super) fenced: String,
