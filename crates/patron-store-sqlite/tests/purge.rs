@@ -1,7 +1,12 @@
 //! What was erased is nowhere in the files once it is purged: not in the database, not in its free pages and not
 //! between the rows of others, not in the log.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on must fail")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test that cannot go on must fail"
+)]
 
 use std::collections::HashMap;
 use std::path::Path;
