@@ -8,7 +8,7 @@ use std::pin::Pin;
 use patron::edit::Edit;
 use patron::pii::Pii;
 use patron::profile::{Profile, ProfileEdit};
-use patron::store::{Store, StoreError, StoreFuture};
+use patron::store::{Store, StoreError, StoreFuture, UniqueKey};
 
 use crate::chance::Chance;
 use crate::store_contract::persons::{Author, Made, START};
@@ -83,11 +83,6 @@ impl Crowd {
         Self { run, author, chance, customers: Vec::new() }
     }
 
-    /// Who is there, each as it is now.
-    pub fn customers(&self) -> impl Iterator<Item = &Made> {
-        self.customers.iter().map(|(made, _)| made)
-    }
-
     /// So many more.
     ///
     /// # Panics
@@ -119,6 +114,24 @@ impl Crowd {
                 changed.push(&*before);
             }
             apply(*run, store, &changed);
+        }
+    }
+
+    /// Makes sure that everybody who was not erased is there as it was, with its whole history.
+    ///
+    /// # Panics
+    /// When somebody is not.
+    pub fn are_there(&self, store: &dyn Store) {
+        for (made, _) in &self.customers {
+            let row = &made.change.parts().customer;
+            let whole = store.find_whole_customer(row.merchant, row.number);
+            let whole = wait(self.run, whole).unwrap();
+            assert_eq!(whole.customer.as_ref(), Some(row));
+            assert_eq!(whole.entries.len(), usize::try_from(row.version).unwrap());
+            assert!(whole.entries.iter().all(|entry| entry.sealed.is_some()));
+            let reference = UniqueKey::Reference(row.indexes.reference.unwrap());
+            let found = wait(self.run, store.find_customer(row.merchant, reference)).unwrap();
+            assert_eq!(found.as_deref(), Some(row));
         }
     }
 

@@ -65,11 +65,7 @@ fn what_was_erased_is_nowhere_in_the_tables_files() {
             "full_page_writes is off: a power cut may tear pages"
         ]
     );
-    for made in crowd.customers() {
-        let sealed = &made.change.parts().customer;
-        let whole = wait(store.find_whole_customer(sealed.merchant, sealed.number)).unwrap();
-        assert_eq!(whole.customer.as_ref(), Some(sealed), "who was not erased is as before");
-    }
+    crowd.are_there(&store);
 }
 
 /// A store with some who were erased.
