@@ -8,6 +8,7 @@
 )]
 
 mod across;
+mod admin;
 mod allow_list;
 mod ammunition;
 mod authentication;
