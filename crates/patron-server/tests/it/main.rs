@@ -53,6 +53,7 @@ mod properties;
 mod read;
 mod refusals;
 mod retention;
+mod schema;
 mod slow;
 mod stage;
 mod tidy;
