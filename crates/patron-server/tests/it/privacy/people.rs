@@ -2,7 +2,8 @@
 
 use patron_testkit::server::{Outcome, Server};
 
-use super::places::Place;
+use super::Telling;
+use super::places::{Place, alive};
 use super::stories::canaries;
 use crate::operators::told;
 use patron_wire_juspay::fields::FieldName;
@@ -24,7 +25,7 @@ const OWN: [&str; 2] = ["--merchant", "testaccount"];
 
 /// Makes operators and changes them, and tries what is refused. What was said to whoever did it, in words: JSON and
 /// lists show operators to whoever asks for them.
-pub(super) fn look_after_operators(server: &Server) -> Vec<Place> {
+fn look_after_operators(server: &Server) -> Vec<Place> {
     let loud = EMAIL.to_uppercase();
     let mut places = Vec::new();
     let mut tell = |words: &[&str], stdin: &str, code: i32| {
@@ -53,7 +54,7 @@ pub(super) fn look_after_operators(server: &Server) -> Vec<Place> {
 }
 
 /// Erases customers of whom the stories tell, and some who are not there.
-pub(super) fn erase(server: &Server) -> Vec<Place> {
+fn erase(server: &Server) -> Vec<Place> {
     let references = canaries(FieldName::ObjectReferenceId);
     let (first, second) = (references[0], references[1]);
     let mut places = Vec::new();
@@ -66,4 +67,23 @@ pub(super) fn erase(server: &Server) -> Vec<Place> {
         places.push((format!("what is said about erasing {customer}"), said.into_bytes()));
     }
     places
+}
+
+/// Operators, and customers that are erased, with all that was said meanwhile.
+fn tell_of_people(format: &str) {
+    let arguments = ["--log", "trace", "--log-format", format, "--job-lease-ms", "300"];
+    let mut telling = Telling::start(&arguments);
+    telling.tell_all();
+    telling.finds_nothing_in(&look_after_operators(&telling.server));
+    telling.finds_nothing_in(&alive(&telling.server));
+    telling.finds_nothing_in(&erase(&telling.server));
+    let ledger = std::fs::read_to_string(telling.launch.data().join("erasures.log")).unwrap();
+    assert!(ledger.lines().count() >= 2, "the ledger is among what is looked at: {ledger}");
+    telling.end();
+}
+
+#[test]
+fn nobody_sees_operators_or_who_was_erased() {
+    tell_of_people("json");
+    tell_of_people("human");
 }
