@@ -274,6 +274,7 @@ mod tests {
     use patron::clock::Timestamp;
     use patron_wire::{AnswerFuture, Setting};
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, duplex};
+    use utoipa::openapi::OpenApi;
 
     use super::*;
 
@@ -311,6 +312,10 @@ mod tests {
 
         fn settings(&self) -> &'static [Setting] {
             &[]
+        }
+
+        fn openapi(&self) -> OpenApi {
+            OpenApi::default()
         }
     }
 

@@ -19,7 +19,9 @@ pub(crate) fn wires(patron: &Arc<Patron>) -> Wires {
     let admin: Arc<dyn Wire> =
         Arc::new(patron_wire_admin::Admin::new(Arc::clone(patron), settings));
     let [cyrexa, juspay] = vendors;
-    Arc::new([admin, cyrexa, juspay])
+    let documented = [&juspay, &cyrexa, &admin].map(Arc::clone);
+    let docs: Arc<dyn Wire> = Arc::new(patron_docs::Docs::new(documented.into()));
+    Arc::new([admin, docs, cyrexa, juspay])
 }
 
 /// Requests to try the wires with, as curl takes them.

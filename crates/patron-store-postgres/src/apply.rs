@@ -71,14 +71,15 @@ pub(crate) static CREATE: RowsStatement = RowsStatement::new(
     " ON CONFLICT DO NOTHING RETURNING number",
 );
 
-/// Whose names they are that a change wants. Each question has an index of its own.
+/// Whose names they are that the changes of a group want. Each question has an index of its own, which the planner
+/// takes when it is told how few there are at most.
 static FIND_TAKEN: Statement = Statement::new(
-    "SELECT number, id_index, reference_index FROM customer \
-         WHERE merchant = $1 AND number = ANY ($2) \
-     UNION ALL SELECT number, id_index, reference_index FROM customer \
-         WHERE merchant = $1 AND id_index = ANY ($3) \
-     UNION ALL SELECT number, id_index, reference_index FROM customer \
-         WHERE merchant = $1 AND reference_index IS NOT NULL AND reference_index = ANY ($4)",
+    "(SELECT number, id_index, reference_index FROM customer \
+         WHERE merchant = $1 AND number = ANY ($2) LIMIT 64) \
+     UNION ALL (SELECT number, id_index, reference_index FROM customer \
+         WHERE merchant = $1 AND id_index = ANY ($3) LIMIT 64) \
+     UNION ALL (SELECT number, id_index, reference_index FROM customer \
+         WHERE merchant = $1 AND reference_index IS NOT NULL AND reference_index = ANY ($4) LIMIT 64)",
     &[Kind::Whole, Kind::Wholes, Kind::BytesList, Kind::BytesList],
 );
 

@@ -1,6 +1,7 @@
 //! What is wrong with a database, as far as it says so itself.
 
 use patron::store::StoreError;
+use tokio_postgres::Row;
 
 use crate::connections::Connection;
 use crate::errors::Failed;
@@ -23,9 +24,17 @@ static INVALID_INDEXES: Statement = Statement::new(
     &[],
 );
 
+/// What the server has noted of columns that it is not to know: of before it was told not to.
+static STATISTICS: Statement = Statement::new(
+    "SELECT attname::text FROM pg_stats WHERE schemaname = current_schema() \
+     AND tablename = 'customer' AND attname IN ('id_index', 'reference_index', 'email_search', \
+     'phone_search', 'reference_search', 'name_search') ORDER BY 1",
+    &[],
+);
+
 /// The statements of this file, for those who look at all of them.
 pub(crate) fn statements() -> Vec<&'static Statement> {
-    vec![&SETTINGS, &VERSION, &INVALID_INDEXES]
+    vec![&SETTINGS, &VERSION, &INVALID_INDEXES, &STATISTICS]
 }
 
 /// Whether a crash of the server loses what this session was told is committed.
@@ -55,12 +64,14 @@ pub(crate) async fn version(connection: &Connection) -> Result<String, Failed> {
 
 /// What is wrong, a line for each.
 pub(crate) async fn check(database: &Database) -> Result<Vec<String>, StoreError> {
-    let (settings, invalid) = database
+    let (settings, invalid, noted) = database
         .ask(|held| async move {
+            let names = |rows: Vec<Row>| -> Vec<String> {
+                rows.iter().filter_map(|row| row.try_get(0).ok()).collect()
+            };
             let settings = settings(&held).await?;
-            let rows = held.query(&INVALID_INDEXES, &[]).await?;
-            let names: Vec<String> = rows.iter().filter_map(|row| row.try_get(0).ok()).collect();
-            Ok((settings, names))
+            let invalid = names(held.query(&INVALID_INDEXES, &[]).await?);
+            Ok((settings, invalid, names(held.query(&STATISTICS, &[]).await?)))
         })
         .await?;
     let mut found = Vec::new();
@@ -77,6 +88,13 @@ pub(crate) async fn check(database: &Database) -> Result<Vec<String>, StoreError
     }
     for index in invalid {
         found.push(format!("the index {index} is not valid: REINDEX INDEX CONCURRENTLY {index}"));
+    }
+    if !noted.is_empty() {
+        found.push(format!(
+            "the server's statistics hold a hundred values each of customer.{}, of customers that may have been \
+             erased since: see \"What is erased\" in docs/scale.md",
+            noted.join(", customer.")
+        ));
     }
     Ok(found)
 }

@@ -30,11 +30,11 @@ const TABLES: [(&str, &str); 4] = [
 ];
 
 /// How long it is waited for those who may still see what was erased, and the wait between two looks.
-const LOOK_FOR_MAX: Duration = Duration::from_secs(2);
+const LOOK_FOR_MAX: Duration = Duration::from_secs(1);
 const LOOK_AGAIN_AFTER: Duration = Duration::from_millis(50);
 
 /// For how many times as long as others had to wait they have their peace afterwards.
-const PEACE: u32 = 20;
+const PEACE: u32 = 60;
 
 /// How long others may wait without earning any.
 const UNNOTICED: Duration = Duration::from_secs(1);
@@ -43,7 +43,8 @@ const UNNOTICED: Duration = Duration::from_secs(1);
 const END_SQL: &str = "SELECT pg_snapshot_xmax(pg_current_snapshot())::text::bigint";
 
 /// A transaction before which all have ended, for everybody to see: no session, no replica and no prepared transaction
-/// may still look at what they have deleted. It may be earlier than it need be, and never later.
+/// may still look at what they have deleted. (Whoever vacuums looks at nothing.) It may be earlier than it need be,
+/// and never later.
 macro_rules! horizon {
     () => {
         "SELECT least(\
@@ -51,6 +52,7 @@ macro_rules! horizon {
              pg_snapshot_xmax(pg_current_snapshot())::text::bigint - coalesce((SELECT max(age) FROM (\
                  SELECT age(backend_xmin) AS age FROM pg_stat_activity \
                      WHERE pid <> pg_backend_pid() \
+                     AND pid NOT IN (SELECT pid FROM pg_stat_progress_vacuum) \
                      AND (datid IS NULL OR datid = 0 OR datname = current_database()) \
                  UNION ALL SELECT age(xmin) FROM pg_replication_slots) AS held), 0)) \
          - coalesce(current_setting('vacuum_defer_cleanup_age', true), '0')::bigint"

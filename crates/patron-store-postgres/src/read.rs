@@ -15,6 +15,7 @@ use crate::errors::Failed;
 use crate::rows::{
     Columns, NO_COUNT, read_age, read_api_key, read_customer, read_entry, read_installation,
     read_listed_key, read_merchant, read_setting, read_wrapped_key, select_customer,
+    select_few_customers,
 };
 use crate::sql::{Kind, Statement, Value};
 use crate::whole::FIND_WHOLE;
@@ -51,15 +52,11 @@ static LIST_ENTRIES: Statement = Statement::new(
     &[Kind::Whole, Kind::Whole, Kind::Whole, Kind::Whole],
 );
 
-static FIND_KEPT_BY_ID: Statement = Statement::new(
-    select_customer!("WHERE c.merchant = $1 AND c.id_index = $2"),
-    &[Kind::Whole, Kind::Bytes],
-);
+static FIND_KEPT_BY_ID: Statement =
+    Statement::new(select_few_customers!("id_index = $2", 1), &[Kind::Whole, Kind::Bytes]);
 
-static FIND_KEPT_BY_REFERENCE: Statement = Statement::new(
-    select_customer!("WHERE c.merchant = $1 AND c.reference_index = $2"),
-    &[Kind::Whole, Kind::Bytes],
-);
+static FIND_KEPT_BY_REFERENCE: Statement =
+    Statement::new(select_few_customers!("reference_index = $2", 1), &[Kind::Whole, Kind::Bytes]);
 
 static LIST_AGES: Statement = Statement::new(
     "SELECT number, updated_ms, deleted_ms FROM customer WHERE merchant = $1 AND number > $2 \

@@ -13,34 +13,31 @@ use tokio_postgres::Row;
 use crate::connections::Connection;
 use crate::errors::{Failed, NotAnswering, NotConnected};
 use crate::gathering::{Added, Gathering};
-use crate::rows::{read_customer, select_customer};
+use crate::rows::{read_customer, select_few_customers};
 use crate::sql::{Kind, Statement, Value};
 use crate::transaction::{Database, Step, in_order};
 
-/// The most lookups that are answered together.
+/// The most lookups that are answered together, each with one customer. It stands in the statements, too.
 const BATCH_MAX: usize = 128;
 
 /// How many lookups may wait.
 const WAITING_MAX: usize = 65_536;
 
 static FIND_BY_ID: Statement = Statement::new(
-    select_customer!(
-        "WHERE c.merchant = $1 AND c.id_index = ANY ($2) \
-         AND (c.deleted_ms IS NULL OR c.reference_index IS NOT NULL)"
+    select_few_customers!(
+        "id_index = ANY ($2) AND (deleted_ms IS NULL OR reference_index IS NOT NULL)",
+        128
     ),
     &[Kind::Whole, Kind::BytesList],
 );
 
 pub(crate) static FIND_BY_REFERENCE: Statement = Statement::new(
-    select_customer!(
-        "WHERE c.merchant = $1 AND c.reference_index = ANY ($2) \
-         AND c.reference_index IS NOT NULL"
-    ),
+    select_few_customers!("reference_index = ANY ($2) AND reference_index IS NOT NULL", 128),
     &[Kind::Whole, Kind::BytesList],
 );
 
 static FIND_BY_NUMBER: Statement = Statement::new(
-    select_customer!("WHERE c.merchant = $1 AND c.number = ANY ($2) AND c.deleted_ms IS NULL"),
+    select_few_customers!("number = ANY ($2) AND deleted_ms IS NULL", 128),
     &[Kind::Whole, Kind::Wholes],
 );
 

@@ -181,20 +181,47 @@ fn optional_bytes<const N: usize>(bytes: Option<&[u8; N]>) -> Value<'_> {
 }
 
 /// The columns of `customer`, in the order of [`customer_values`]; then those of `customer_key`.
+macro_rules! customer_columns {
+    () => {
+        "c.merchant, c.number, c.version, c.created_ms, c.updated_ms, c.deleted_ms, \
+         c.status, c.verification, c.index_generation, c.id_index, c.reference_index, \
+         c.email_search, c.phone_search, c.reference_search, c.name_search, c.history_head, \
+         c.schema, c.sealed, k.generation, k.wrap_generation, k.wrapped"
+    };
+}
+pub(crate) use customer_columns;
+
+/// Customers and their keys.
 macro_rules! select_customer {
     ($($rest:expr),+ $(,)?) => {
         concat!(
-            "SELECT c.merchant, c.number, c.version, c.created_ms, c.updated_ms, c.deleted_ms, \
-             c.status, c.verification, c.index_generation, c.id_index, c.reference_index, \
-             c.email_search, c.phone_search, c.reference_search, c.name_search, c.history_head, \
-             c.schema, c.sealed, k.generation, k.wrap_generation, k.wrapped \
-             FROM customer AS c LEFT JOIN customer_key AS k ON k.merchant = c.merchant \
+            "SELECT ",
+            crate::rows::customer_columns!(),
+            " FROM customer AS c LEFT JOIN customer_key AS k ON k.merchant = c.merchant \
              AND k.number = c.number AND k.generation = c.key_generation ",
             $($rest),+
         )
     };
 }
 pub(crate) use select_customer;
+
+/// Customers by something unique, and their keys. No statistics are kept of what identifies customers, so that the
+/// planner has to be told that there are few: `$most` of them.
+macro_rules! select_few_customers {
+    ($condition:literal, $most:literal) => {
+        concat!(
+            "SELECT ",
+            crate::rows::customer_columns!(),
+            " FROM (SELECT * FROM customer WHERE merchant = $1 AND ",
+            $condition,
+            " LIMIT ",
+            $most,
+            ") AS c LEFT JOIN customer_key AS k ON k.merchant = $1 \
+             AND k.number = c.number AND k.generation = c.key_generation"
+        )
+    };
+}
+pub(crate) use select_few_customers;
 
 /// A customer's row as values to bind, in the order of the table's columns. Its key has a table of
 /// its own.
@@ -247,7 +274,7 @@ pub(crate) fn customer_values(customer: &SealedCustomer) -> Result<[Value<'_>; 1
     ])
 }
 
-/// Reads what [`select_customer!`] selects.
+/// Reads [`customer_columns!`].
 pub(crate) fn read_customer(row: &Row) -> Result<SealedCustomer, StoreError> {
     let mut columns = Columns::of(row, "customer");
     Ok(SealedCustomer {

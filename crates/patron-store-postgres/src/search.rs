@@ -303,8 +303,8 @@ impl<'q> Terms<'q> {
     }
 }
 
-/// A planner that knows nothing of a table yet takes what it finds for a few rows, and would rather fetch all of them
-/// and sort them than walk in order.
+/// A planner that knows nothing of a table, or of a column, would rather fetch all that it finds and sort it than walk
+/// in order.
 const IN_ORDER: &str = "SET LOCAL enable_sort = off; SET LOCAL enable_bitmapscan = off";
 
 /// A page of what the query finds, and how many it finds. Within a transaction, whose moment both are of.

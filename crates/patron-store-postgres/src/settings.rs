@@ -46,7 +46,8 @@ pub struct Settings {
     /// How long a request waits for the database in all, repetitions included.
     pub wait_max: Duration,
     /// The size, with its indexes, of the largest table that is written anew to see to it that what was erased is
-    /// gone. Meanwhile nobody gets at the table, for `lock_time_max` at most. Larger ones are vacuumed.
+    /// gone. Meanwhile nobody gets at the table, for three quarters of `lock_time_max` at most. Larger ones are
+    /// vacuumed.
     pub rewrite_bytes_max: u64,
 }
 
@@ -74,13 +75,14 @@ impl Settings {
         }
     }
 
-    /// The same for what shuts others out: they wait no longer than for any other lock, half of the time until it
-    /// begins, and none that it was not asked to.
+    /// The same for what shuts others out of a table, until it has the lock and then until it is done: they would not
+    /// wait much longer.
     pub(crate) fn shutting_out(&self) -> Self {
+        let time_max = self.lock_time_max * 3 / 4;
         Self {
             connections_max: 1,
-            statement_time_max: self.lock_time_max,
-            lock_time_max: self.lock_time_max / 2,
+            statement_time_max: time_max,
+            lock_time_max: time_max / 2,
             ..self.clone()
         }
     }
@@ -98,8 +100,10 @@ impl Settings {
 }
 
 /// Each statement has an index made for it. A plan that was made while a table was small is kept while it grows,
-/// and must not read through all of it then; none is worth being compiled.
-pub(crate) const PLANNING: &str = " -c enable_seqscan=off -c jit=off";
+/// and must not read through all of it then, nor through all that a merchant has, to join it with a few rows; none is
+/// worth being compiled, or being done by several processes.
+pub(crate) const PLANNING: &str = " -c enable_seqscan=off -c enable_hashjoin=off -c enable_mergejoin=off \
+     -c jit=off -c max_parallel_workers_per_gather=0";
 
 /// A warning is what tells a commit that was not confirmed by the replica from one that was.
 const WARNED: &str = " -c client_min_messages=warning";
@@ -423,8 +427,9 @@ mod tests {
             of(1).get_options(),
             Some(
                 "-c statement_timeout=2000 -c lock_timeout=3000 \
-                 -c idle_in_transaction_session_timeout=2000 -c enable_seqscan=off -c jit=off \
-                 -c client_min_messages=warning"
+                 -c idle_in_transaction_session_timeout=2000 -c enable_seqscan=off \
+                 -c enable_hashjoin=off -c enable_mergejoin=off -c jit=off \
+                 -c max_parallel_workers_per_gather=0 -c client_min_messages=warning"
             )
         );
         let target = settings("postgres://u:p@a/n").primary().unwrap();

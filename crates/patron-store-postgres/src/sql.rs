@@ -62,7 +62,7 @@ impl Statement {
     }
 }
 
-/// The most rows that one statement writes.
+/// The most rows that one statement writes. It stands in `FIND_TAKEN`, too.
 pub(crate) const ROWS_MAX: usize = 64;
 
 /// The numbers of rows for which there are statements. Any other number takes several of them, which costs

@@ -379,7 +379,7 @@ impl Committer {
 
     /// Notes which pages the commit has written.
     fn note_written(&mut self) {
-        match self.written.read() {
+        match self.written.read(&self.connection) {
             Ok(pages) => self.suspects.add(&pages),
             Err(_) => self.suspects.add_all(),
         }
@@ -404,7 +404,6 @@ impl Committer {
     fn overwrite(&mut self, pages: Vec<u32>) -> Result<(), StoreError> {
         let (reply, mut answer) = oneshot::channel();
         let work = move |connection: &Connection| purge::overwrite(connection, &pages);
-        // The program purges by itself, and again later.
         let origin = Origin::Unasked;
         let write = Waiting { work, done: None, reply, epoch: None, customer: None, origin };
         self.commit_group(vec![Box::new(write)]);

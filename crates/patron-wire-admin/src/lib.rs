@@ -36,6 +36,7 @@ use std::sync::Arc;
 use http::Method;
 use patron::Patron;
 use patron_wire::{Answer, AnswerFuture, Context, Request, Setting, Wire};
+use utoipa::openapi::OpenApi;
 
 use crate::call::{Call, Outcome};
 use crate::errors::Refusal;
@@ -111,5 +112,9 @@ impl Wire for Admin {
 
     fn settings(&self) -> &'static [Setting] {
         &[]
+    }
+
+    fn openapi(&self) -> OpenApi {
+        openapi(&self.settings)
     }
 }

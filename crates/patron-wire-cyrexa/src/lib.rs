@@ -91,4 +91,8 @@ impl Wire for Cyrexa {
     fn settings(&self) -> &'static [Setting] {
         &[]
     }
+
+    fn openapi(&self) -> utoipa::openapi::OpenApi {
+        openapi::openapi()
+    }
 }

@@ -10,15 +10,15 @@ use patron::profile::Profile;
 use patron::queries::CustomerList;
 use patron::token::IssuedToken;
 use patron_wire::etag::entity_tag;
-use patron_wire::request_id::X_REQUEST_ID;
+pub(crate) use patron_wire::request_id::X_REQUEST_ID;
 use patron_wire::{Answer, Context};
 use serde::Serialize;
 
 use crate::errors::Failure;
 use crate::rules::ApiVersion;
 
-const X_RESPONSE_ID: HeaderName = HeaderName::from_static("x-response-id");
-const X_JP_MERCHANT_ID: HeaderName = HeaderName::from_static("x-jp-merchant-id");
+pub(crate) const X_RESPONSE_ID: HeaderName = HeaderName::from_static("x-response-id");
+pub(crate) const X_JP_MERCHANT_ID: HeaderName = HeaderName::from_static("x-jp-merchant-id");
 
 /// The vendor's customer: always all ten fields, unset ones `null`.
 #[derive(Serialize)]
@@ -120,6 +120,36 @@ impl<'a> CustomerBody<'a> {
 
 fn shown(value: &Option<Pii<String>>) -> Option<&str> {
     value.as_ref().map(|value| value.reveal().as_str())
+}
+
+/// The vendor's sample of a customer, as this wire answers it.
+pub(crate) fn example_customer(version: ApiVersion, has_token: bool) -> serde_json::Value {
+    let id = "cst_om2l6ctlptxwxuzj";
+    let date = "2016-08-02T08:07:52Z";
+    let body = CustomerBody {
+        id,
+        customer_id: (version == ApiVersion::V3_2).then_some(id),
+        object: "customer",
+        object_reference_id: Some("customer@gmail.com"),
+        mobile_number: Some("99887766"),
+        date_created: date.to_owned(),
+        last_updated: date.to_owned(),
+        email_address: Some("customer@gmail.com"),
+        first_name: Some("Jon"),
+        last_name: Some("Snow"),
+        mobile_country_code: Some("65"),
+        juspay: has_token.then(|| TokenBody {
+            client_auth_token: "tkn_24543c6a278f45d680d09edb32e78061".to_owned(),
+            client_auth_token_expiry: "2016-08-02T08:22:52Z".to_owned(),
+        }),
+    };
+    serde_json::to_value(body).unwrap_or_default()
+}
+
+/// A list with the vendor's sample in it.
+pub(crate) fn example_list() -> serde_json::Value {
+    let customer = example_customer(ApiVersion::Default, false);
+    serde_json::json!({"count": 10, "offset": 0, "total": 1, "list": [customer]})
 }
 
 /// A successful answer: always 200, never 201.

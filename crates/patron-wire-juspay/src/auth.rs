@@ -14,14 +14,14 @@ use crate::errors::{Failure, Refusal};
 use crate::rules::Rules;
 
 /// The header that names the merchant, and the names under which it is also seen.
-const MERCHANT_HEADERS: [HeaderName; 3] = [
+pub(crate) const MERCHANT_HEADERS: [HeaderName; 3] = [
     HeaderName::from_static("x-merchantid"),
     HeaderName::from_static("x-merchant-id"),
     HeaderName::from_static("merchant-id"),
 ];
 
 /// The header that asks for a version of the API.
-const VERSION: HeaderName = HeaderName::from_static("version");
+pub(crate) const VERSION: HeaderName = HeaderName::from_static("version");
 
 /// Someone who may ask for one customer.
 pub(crate) enum Caller<'a> {

@@ -17,7 +17,7 @@ use crate::bodies::{Presence, Said};
 use crate::errors::{Failure, Refusal};
 use crate::fields::FieldName;
 use crate::route::{Endpoint, Route};
-use crate::rules::{Wanted, bounded};
+use crate::rules::{COUNT, COUNT_DEFAULT, OFFSET, OFFSET_DEFAULT, Wanted, bounded};
 
 /// Who holds the right to do what a route does.
 enum Holder<'a, Capability> {
@@ -245,8 +245,8 @@ async fn list_customers(
     let (admitted, rules) = auth::key_holder(patron, request, sender).await?;
     let reader = admitted.customer_reader(&request.context.request_id)?;
     let said = Said::from_query(request)?;
-    let count = bounded(&said, FieldName::Count, 10, 1..=100);
-    let offset = bounded(&said, FieldName::Offset, 0, 0..=10_000);
+    let count = bounded(&said, FieldName::Count, COUNT_DEFAULT, COUNT);
+    let offset = bounded(&said, FieldName::Offset, OFFSET_DEFAULT, OFFSET);
     let (Ok(count), Ok(offset)) = (count, offset) else {
         let wrong = count.err().into_iter().chain(offset.err()).collect();
         return Err(Refusal::Wrong(wrong).into());

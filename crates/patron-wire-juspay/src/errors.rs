@@ -288,6 +288,31 @@ impl Refusal {
         Self::wrong(fields.iter().filter_map(|field| FieldName::of(*field)).collect())
     }
 
+    /// All refusals, in the order of the contract's table, with some values.
+    pub(crate) fn one_of_each() -> [Self; 19] {
+        [
+            Self::AlreadyExists,
+            Self::Wrong(vec![FieldName::MobileNumber, FieldName::FirstName]),
+            Self::Missing(vec![FieldName::ObjectReferenceId]),
+            Self::Malformed,
+            Self::Unauthenticated,
+            Self::BadOrigin,
+            Self::Forbidden,
+            Self::CustomerNotFound,
+            Self::EndpointNotFound,
+            Self::MethodNotAllowed { allow: "POST" },
+            Self::RequestTimeout,
+            Self::IdempotencyConflict,
+            Self::PreconditionFailed,
+            Self::PayloadTooLarge,
+            Self::UnsupportedMediaType,
+            Self::IdempotencyMismatch,
+            Self::TooManyRequests { retry_after_s: 7 },
+            Self::Internal,
+            Self::Unavailable { retry_after_s: 1 },
+        ]
+    }
+
     const fn words(&self) -> &'static Words {
         match self {
             Self::AlreadyExists => &ALREADY_EXISTS,
@@ -412,27 +437,7 @@ mod tests {
 
     #[test]
     fn the_whole_table() {
-        let table = [
-            Refusal::AlreadyExists,
-            Refusal::Wrong(vec![FieldName::MobileNumber, FieldName::FirstName]),
-            Refusal::Missing(vec![FieldName::ObjectReferenceId]),
-            Refusal::Malformed,
-            Refusal::Unauthenticated,
-            Refusal::BadOrigin,
-            Refusal::Forbidden,
-            Refusal::CustomerNotFound,
-            Refusal::EndpointNotFound,
-            Refusal::MethodNotAllowed { allow: "POST" },
-            Refusal::RequestTimeout,
-            Refusal::IdempotencyConflict,
-            Refusal::PreconditionFailed,
-            Refusal::PayloadTooLarge,
-            Refusal::UnsupportedMediaType,
-            Refusal::IdempotencyMismatch,
-            Refusal::TooManyRequests { retry_after_s: 7 },
-            Refusal::Internal,
-            Refusal::Unavailable { retry_after_s: 1 },
-        ];
+        let table = Refusal::one_of_each();
         let lines: Vec<String> = table
             .iter()
             .map(|refusal| {

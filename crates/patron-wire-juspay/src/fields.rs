@@ -28,6 +28,20 @@ pub enum FieldName {
 }
 
 impl FieldName {
+    /// All of them.
+    pub(crate) const ALL: [Self; 10] = [
+        Self::ObjectReferenceId,
+        Self::MobileNumber,
+        Self::EmailAddress,
+        Self::FirstName,
+        Self::LastName,
+        Self::MobileCountryCode,
+        Self::GetClientAuthToken,
+        Self::Update,
+        Self::Count,
+        Self::Offset,
+    ];
+
     /// The key as it stands in a request and in an error.
     pub const fn text(self) -> &'static str {
         match self {

@@ -10,6 +10,7 @@ pub mod bodies;
 mod customers;
 pub mod errors;
 pub mod fields;
+pub mod openapi;
 pub mod route;
 mod rules;
 
@@ -17,6 +18,7 @@ use std::sync::Arc;
 
 use patron::Patron;
 use patron_wire::{Answer, AnswerFuture, Context, Request, Setting, Wire};
+use utoipa::openapi::OpenApi;
 
 use crate::answers::{Reply, Sender};
 use crate::errors::{Failure, Refusal};
@@ -104,5 +106,9 @@ impl Wire for Juspay {
 
     fn settings(&self) -> &'static [Setting] {
         SETTINGS
+    }
+
+    fn openapi(&self) -> OpenApi {
+        openapi::openapi()
     }
 }

@@ -1,5 +1,7 @@
 //! What the vendor allows in each field, and what a request's values do to a customer.
 
+use std::ops::RangeInclusive;
+
 use patron::customer::Customer;
 use patron::edit::Edit;
 use patron::merchant::Merchant;
@@ -11,12 +13,24 @@ use crate::bodies::{Presence, Said};
 use crate::fields::FieldName;
 use crate::{SETTING_API_VERSION, SETTING_NAMES};
 
-const REFERENCE_LENGTH_MAX: usize = 300;
-const REFERENCE_LENGTH_MIN_V3_2: usize = 8;
-const MOBILE_NUMBER_LENGTH_MAX: usize = 300;
-const EMAIL_LENGTH_MAX: usize = 300;
-const NAME_LENGTH_MAX: usize = 255;
-const COUNTRY_CODE_LENGTH_MAX: usize = 64;
+pub(crate) const REFERENCE_LENGTH_MAX: usize = 300;
+pub(crate) const REFERENCE_LENGTH_MIN_V3_2: usize = 8;
+pub(crate) const MOBILE_NUMBER_LENGTH_MAX: usize = 300;
+pub(crate) const EMAIL_LENGTH_MAX: usize = 300;
+pub(crate) const NAME_LENGTH_MAX: usize = 255;
+pub(crate) const COUNTRY_CODE_LENGTH_MAX: usize = 64;
+
+/// What an email address may have besides letters, digits and its one `@`.
+pub(crate) const EMAIL_MARKS: &str = "!#$%&'*+-/=?^_.{|}~`";
+/// What the local part of an email address neither starts nor ends with.
+pub(crate) const EMAIL_EDGES: [char; 2] = ['_', '.'];
+/// What a name may have besides letters and digits.
+pub(crate) const NAME_MARKS: &str = "().-_";
+
+pub(crate) const COUNT: RangeInclusive<u32> = 1..=100;
+pub(crate) const COUNT_DEFAULT: u32 = 10;
+pub(crate) const OFFSET: RangeInclusive<u32> = 0..=10_000;
+pub(crate) const OFFSET_DEFAULT: u32 = 0;
 
 /// The vendor's version of its own API.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,7 +73,7 @@ impl Rules {
     }
 
     fn allow_name(&self, text: &str) -> bool {
-        let documented = |c: char| c.is_ascii_alphanumeric() || "().-_".contains(c);
+        let documented = |c: char| c.is_ascii_alphanumeric() || NAME_MARKS.contains(c);
         let unicode =
             |c: char| c.is_alphanumeric() || is_combining_mark(c) || matches!(c, ' ' | '\'' | '’');
         text.chars().count() <= NAME_LENGTH_MAX
@@ -133,19 +147,16 @@ fn is_digits(text: &str) -> bool {
 /// characters: !#$%&'*+-/=?^_.{|}~`@; _ and . cannot appear at the beginning or end of the local
 /// part").
 fn allow_email(text: &str) -> bool {
-    let allowed =
-        |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-/=?^_.{|}~`@".contains(&byte);
+    let allowed = |c: char| c.is_ascii_alphanumeric() || EMAIL_MARKS.contains(c);
     let Some((local, domain)) = text.split_once('@') else {
         return false;
     };
-    let edge = |c: char| c == '_' || c == '.';
     text.len() <= EMAIL_LENGTH_MAX
-        && text.bytes().all(allowed)
         && !local.is_empty()
         && !domain.is_empty()
-        && !domain.contains('@')
-        && !local.starts_with(edge)
-        && !local.ends_with(edge)
+        && local.chars().chain(domain.chars()).all(allowed)
+        && !local.starts_with(EMAIL_EDGES)
+        && !local.ends_with(EMAIL_EDGES)
 }
 
 /// What a request says about a customer, read but not yet judged.
@@ -283,7 +294,7 @@ pub(crate) fn bounded(
     said: &Said,
     field: FieldName,
     default: u32,
-    range: std::ops::RangeInclusive<u32>,
+    range: RangeInclusive<u32>,
 ) -> Result<u32, FieldName> {
     match said.about(field) {
         Presence::Absent => Ok(default),

@@ -1,7 +1,7 @@
-//! `ETag` and `If-Match` over versions (RFC 9110, sections 8.8.3 and 13.1.1).
+//! `ETag`, `If-Match` and `If-None-Match` (RFC 9110, sections 8.8.3, 13.1.1 and 13.1.2).
 
 use http::HeaderMap;
-use http::header::IF_MATCH;
+use http::header::{IF_MATCH, IF_NONE_MATCH};
 use patron::customer::Precondition;
 
 /// The entity tag of a version: the number in quotes.
@@ -32,6 +32,14 @@ pub fn if_match(headers: &HeaderMap) -> Precondition {
     Precondition::Versions(versions)
 }
 
+/// Whether `If-None-Match` says that the client has what this tag stands for. Tags are compared weakly, since
+/// somebody on the way may have made a weak one of ours.
+pub fn is_known(headers: &HeaderMap, tag: &str) -> bool {
+    let lines = headers.get_all(IF_NONE_MATCH).iter().filter_map(|line| line.to_str().ok());
+    let mut tags = lines.flat_map(|line| line.split(',')).map(str::trim);
+    tags.any(|one| one == "*" || one.strip_prefix("W/").unwrap_or(one) == tag)
+}
+
 /// A version exactly as [`entity_tag`] writes it: no sign, no leading zero.
 fn parse_version(text: &str) -> Option<u64> {
     let version = text.parse().ok()?;
@@ -48,6 +56,25 @@ mod tests {
             headers.append(IF_MATCH, line.parse().unwrap());
         }
         assert_eq!(if_match(&headers), expect, "{lines:?}");
+    }
+
+    #[test]
+    fn what_the_client_has_is_known() {
+        for (lines, expect) in [
+            (&[][..], false),
+            (&["\"a\""], true),
+            (&["W/\"a\""], true),
+            (&["\"b\", \"a\""], true),
+            (&["\"b\"", "\"a\""], true),
+            (&["*"], true),
+            (&["\"b\"", "a", "\"a", "\"A\"", ""], false),
+        ] {
+            let mut headers = HeaderMap::new();
+            for line in lines {
+                headers.append(IF_NONE_MATCH, line.parse().unwrap());
+            }
+            assert_eq!(is_known(&headers, "\"a\""), expect, "{lines:?}");
+        }
     }
 
     #[test]

@@ -13,6 +13,7 @@ pub mod head;
 pub mod json;
 pub mod mailbox;
 pub mod media;
+pub mod openapi;
 pub mod phone;
 pub mod request_id;
 
@@ -23,6 +24,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{HeaderMap, Method, Response};
 use patron::clock::Timestamp;
+use utoipa::openapi::OpenApi;
 
 pub use body::RequestBody;
 
@@ -51,6 +53,10 @@ pub trait Wire: Send + Sync {
 
     /// What a merchant can set for this wire.
     fn settings(&self) -> &'static [Setting];
+
+    /// Everything that the wire offers, described for machines: an OpenAPI 3.1 document, made from the same lists
+    /// by which requests are answered.
+    fn openapi(&self) -> OpenApi;
 }
 
 /// A setting that a wire offers to merchants.

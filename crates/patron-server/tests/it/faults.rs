@@ -2,7 +2,7 @@
 //! 503 until it is mended. It never gives a wrong answer, and what it acknowledged is there.
 
 mod damage;
-mod disk;
+pub(crate) mod disk;
 mod failing_io;
 mod full_disk;
 mod installation;
@@ -50,13 +50,14 @@ fn is_our_fault(reply: &Reply, status: u16) {
 }
 
 /// What a sentence may tell people to do, each a part of one that the program says.
-const ADVICE: [&str; 20] = [
+const ADVICE: [&str; 21] = [
     "chmod 600",
     "check the directory and its mode",
     "check the disk and its free space",
     "check the disk, then start again",
     "check the path and the disk",
     "correct --data",
+    "correct --erasure-ledger",
     "correct --root-key-file",
     "end that program first",
     "give Patron a directory of its own",

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use patron::ids::MerchantNumber;
 use patron::store::{Store as _, UniqueKey};
-use patron_store_postgres::{StatementText, statements, tables};
+use patron_store_postgres::{StatementText, plain, statements, tables};
 use patron_testkit::postgres::{Cluster, Setup};
 use patron_testkit::wait::soon;
 
@@ -215,12 +215,19 @@ fn walks(line: &str) -> bool {
         .any(|index| line.contains(index))
 }
 
+/// What sets a session as ours are.
+fn session() -> String {
+    let settings = plain::SESSION.split(" -c ").filter(|setting| !setting.is_empty());
+    settings.map(|setting| format!("SET {setting}; ")).collect()
+}
+
 /// A statement's plan as it is made once for all parameters.
 fn plan(cluster: &Cluster, statement: &StatementText) -> String {
     let nothing = vec!["NULL"; statement.types.len()].join(", ");
     cluster.psql(&format!(
-        "SET enable_seqscan = off; SET plan_cache_mode = force_generic_plan; \
+        "{}SET plan_cache_mode = force_generic_plan; \
          PREPARE one ({}) AS {}; EXPLAIN EXECUTE one ({nothing})",
+        session(),
         statement.types.join(", "),
         statement.sql
     ))
@@ -304,9 +311,10 @@ fn plan_of_search(
     values.resize(statement.types.len(), "NULL".to_owned());
     values[place - 1] = term.to_owned();
     cluster.psql(&format!(
-        "SET enable_seqscan = off; SET enable_sort = off; SET enable_bitmapscan = off; \
+        "{}SET enable_sort = off; SET enable_bitmapscan = off; \
          SET plan_cache_mode = force_custom_plan; \
          PREPARE one ({}) AS {}; EXPLAIN EXECUTE one ({})",
+        session(),
         statement.types.join(", "),
         statement.sql,
         values.join(", ")

@@ -183,7 +183,7 @@ fn what_comes_at_once_shares_commits_and_statements_and_what_comes_alone_does_no
     assert_eq!(counted.changes.load(Ordering::SeqCst), 64);
     let commits = counted.commits.load(Ordering::SeqCst);
     assert!(commits < 32, "{commits} commits for 64 changes");
-    let looked_up = || cluster.log().matches("c.number = ANY").count();
+    let looked_up = || cluster.log().matches("AND number = ANY").count();
     let before = looked_up();
     let number = |one: &Made| one.change.parts().customer.number;
     let merchant = MerchantNumber::new(1);

@@ -11,7 +11,7 @@ const SOURCE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/faults/disk.c")
 
 /// The files that steer the library and that it writes.
 #[derive(Debug)]
-pub(super) struct Disk {
+pub(crate) struct Disk {
     preloaded: PathBuf,
     control: PathBuf,
     log: PathBuf,
@@ -19,7 +19,7 @@ pub(super) struct Disk {
 
 impl Disk {
     /// Builds the library into a directory, with a disk that is whole.
-    pub(super) fn build(directory: &Path) -> Self {
+    pub(crate) fn build(directory: &Path) -> Self {
         let library = directory.join("disk.so");
         let mut compile = Command::new("cc");
         compile.args(["-shared", "-fPIC", "-O1", "-Wall", "-Werror", "-o"]);
@@ -34,7 +34,7 @@ impl Disk {
     }
 
     /// Has the data of this installation on it.
-    pub(super) fn under(&self, launch: &Launch) -> Launch {
+    pub(crate) fn under(&self, launch: &Launch) -> Launch {
         launch
             .clone()
             .with_variable("LD_PRELOAD", self.preloaded.display().to_string())
@@ -44,7 +44,7 @@ impl Disk {
     }
 
     /// Fails calls from now on, by a rule as `disk.c` describes it, and forgets what was called.
-    pub(super) fn rule(&self, rule: &str) {
+    pub(crate) fn rule(&self, rule: &str) {
         let draft = self.control.with_extension("new");
         fs::write(&draft, rule).unwrap();
         fs::write(&self.log, "").unwrap();
@@ -52,18 +52,18 @@ impl Disk {
     }
 
     /// Is whole again.
-    pub(super) fn heal(&self) {
+    pub(crate) fn heal(&self) {
         self.rule("");
     }
 
     /// The calls that the rule was about, in their order.
-    pub(super) fn calls(&self) -> Vec<String> {
+    pub(crate) fn calls(&self) -> Vec<String> {
         let log = fs::read_to_string(&self.log).unwrap();
         log.lines().map(str::to_owned).collect()
     }
 
     /// Whether a call was failed, or done by half.
-    pub(super) fn has_failed(&self) -> bool {
+    pub(crate) fn has_failed(&self) -> bool {
         self.calls().iter().any(|call| call.ends_with(" failed") || call.ends_with(" cut short"))
     }
 }

@@ -1,25 +1,17 @@
 //! Entries of the history, moved and altered: no answer is made of them, and the chain shows it.
 
-use std::sync::Arc;
-use std::time::{Duration, Instant};
-
-use patron::clock::{MonotonicClock, Timestamp};
-use patron::hex;
 use patron::history::{SealedParts, verify};
 use patron::ids::{CustomerNumber, MerchantNumber};
-use patron::keys::{KeyOwner, MerchantKeys, RootKey};
+use patron::keys::{KeyOwner, MerchantKeys};
 use patron::seal::open_entry;
-use patron::store::{Store, UniqueKey};
-use patron_store_postgres::PostgresStore;
-use patron_store_sqlite::SqliteStore;
-use patron_testkit::entropy::OsEntropy;
+use patron::store::UniqueKey;
 use patron_testkit::server::Launch;
-use patron_testkit::wait::SOON;
 
 use super::installation::{Installation, Known};
 use super::rows::read;
 use super::{Source, carry, is_as_expected, of};
 use crate::data::Data;
+use crate::inside::{root_key, store, wait};
 
 /// What whoever walks the chain of `a1` finds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,64 +53,10 @@ const HISTORY: [Decision; 13] = [
     ("key_generation", [None, None, None, Some(Closed), None]),
 ];
 
-/// The store itself, without the program.
-fn open(launch: &Launch) -> Arc<dyn Store> {
-    let now = Timestamp::from_ms(0);
-    let Some(url) = launch.database_url() else {
-        let options = patron_store_sqlite::Options {
-            now,
-            recent_bytes_max: 0,
-            log_pages_due: 8_000,
-            on_group: Arc::new(|_| {}),
-            on_fatal: Arc::new(|reason| panic!("{reason}")),
-        };
-        return Arc::new(SqliteStore::open(&launch.data(), options).unwrap());
-    };
-    let options = patron_store_postgres::Options {
-        now,
-        settings: patron_store_postgres::Settings {
-            url,
-            read_url: None,
-            pooler: patron_store_postgres::Pooler::None,
-            connections_max: 2,
-            connect_time_max: SOON,
-            statement_time_max: SOON,
-            lock_time_max: SOON,
-            wait_max: SOON,
-            rewrite_bytes_max: 0,
-        },
-        entropy: Arc::new(OsEntropy::new()),
-        clock: Arc::new(PassingTime::start()),
-        on_group: Arc::new(|_| {}),
-    };
-    Arc::new(wait(PostgresStore::open(options)).unwrap())
-}
-
-fn wait<T>(future: impl Future<Output = T>) -> T {
-    tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(future)
-}
-
-/// Time as it passes.
-struct PassingTime(Instant);
-
-impl PassingTime {
-    #[expect(clippy::disallowed_methods, reason = "the store that is opened here needs a clock")]
-    fn start() -> Self {
-        Self(Instant::now())
-    }
-}
-
-impl MonotonicClock for PassingTime {
-    fn elapsed(&self) -> Duration {
-        self.0.elapsed()
-    }
-}
-
 /// Walks the chain of a customer, as nobody can who has no keys.
 fn walk(launch: &Launch, known: &Known) -> Chain {
-    let text = std::fs::read_to_string(launch.data().join("root.key")).unwrap();
-    let root = RootKey::new(*hex::decode(text.trim()).unwrap()).unwrap();
-    let store = open(launch);
+    let root = root_key(launch);
+    let store = store(launch);
     let merchant = MerchantNumber::new(known.merchant.try_into().unwrap());
     let number = CustomerNumber::new(known.number).unwrap();
     wait(async {
