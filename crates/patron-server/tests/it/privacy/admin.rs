@@ -243,7 +243,7 @@ impl Admins<'_> {
 
 impl Telling {
     fn admins(&self) -> Admins<'_> {
-        let customer = self.number.get().expect("the customer was created").to_string();
+        let customer = self.number.get().unwrap().to_string();
         let session =
             text(&self.tell(&sign_in(OWNER, PASSWORD), 200, "").json(), "token").to_owned();
         let names =
