@@ -30,7 +30,7 @@ const TABLES: [(&str, &str); 4] = [
 ];
 
 /// How long it is waited for those who may still see what was erased, and the wait between two looks.
-const LOOK_FOR_MAX: Duration = Duration::from_secs(2);
+const LOOK_FOR_MAX: Duration = Duration::from_secs(1);
 const LOOK_AGAIN_AFTER: Duration = Duration::from_millis(50);
 
 /// For how many times as long as others had to wait they have their peace afterwards.

@@ -379,7 +379,7 @@ impl Committer {
 
     /// Notes which pages the commit has written.
     fn note_written(&mut self) {
-        match self.written.read() {
+        match self.written.read(&self.connection) {
             Ok(pages) => self.suspects.add(&pages),
             Err(_) => self.suspects.add_all(),
         }

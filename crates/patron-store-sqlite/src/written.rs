@@ -3,9 +3,11 @@
 //! The form of the log: <https://www.sqlite.org/fileformat2.html#the_write_ahead_log>.
 
 use std::fs::File;
-use std::io::{self, ErrorKind};
+use std::io;
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
+
+use rusqlite::Connection;
 
 const HEADER: u64 = 32;
 const FRAME_HEADER: u64 = 24;
@@ -18,8 +20,8 @@ pub(crate) struct Written {
     file: Option<File>,
     /// What tells this log from the one before it, which began at the same place.
     generation: [u8; 8],
-    /// Where the frame after the last commit begins.
-    next: u64,
+    /// How many of its frames were read.
+    frames: u64,
 }
 
 impl Written {
@@ -27,92 +29,63 @@ impl Written {
     pub(crate) fn beside(database: &Path) -> Self {
         let mut path = database.as_os_str().to_owned();
         path.push("-wal");
-        Self { path: path.into(), file: None, generation: [0; 8], next: HEADER }
+        Self { path: path.into(), file: None, generation: [0; 8], frames: 0 }
     }
 
-    /// The pages that were written by commits since the last call, some of them twice. Nothing is written
-    /// meanwhile.
+    /// The pages that were written by commits since the last call, some of them twice. `connection` is the one that
+    /// writes, and does not at the moment.
     ///
     /// # Errors
     /// When it cannot be read. Then it is not known which.
-    pub(crate) fn read(&mut self) -> io::Result<Vec<u32>> {
-        let pages = self.read_on();
+    pub(crate) fn read(&mut self, connection: &Connection) -> io::Result<Vec<u32>> {
+        let pages = self.read_on(connection);
         if pages.is_err() {
             self.file = None;
-            self.generation = [0; 8];
+            self.frames = 0;
         }
         pages
     }
 
-    fn read_on(&mut self) -> io::Result<Vec<u32>> {
+    fn read_on(&mut self, connection: &Connection) -> io::Result<Vec<u32>> {
+        // How many frames are committed: behind those there may be others, of an older log or taken back.
+        let frames = connection
+            .prepare_cached("PRAGMA main.wal_checkpoint(NOOP)")
+            .and_then(|mut statement| statement.query_row([], |row| row.get::<_, i64>(1)))
+            .map_err(io::Error::other)?;
+        let frames = u64::try_from(frames).map_err(io::Error::other)?;
+        if frames == 0 {
+            self.frames = 0;
+            return Ok(Vec::new());
+        }
         let file = match self.file.take() {
             Some(file) => file,
             None => File::open(&self.path)?,
         };
         let file = self.file.insert(file);
-        let Some(header) = read_at::<32>(file, 0)? else {
-            // It was cut off, and nothing was written since.
-            return Ok(Vec::new());
+        let header: [u8; 32] = read_at(file, 0)?;
+        let [_, _, page_length, _, generation @ .., _, _] = header.as_chunks::<4>().0 else {
+            return Err(io::ErrorKind::UnexpectedEof.into());
         };
-        let [
-            _,
-            _,
-            _,
-            _,
-            _,
-            _,
-            _,
-            _,
-            a,
-            b,
-            c,
-            d,
-            _,
-            _,
-            _,
-            _,
-            generation @ ..,
-            _,
-            _,
-            _,
-            _,
-            _,
-            _,
-            _,
-            _,
-        ] = header;
-        let frame_length = FRAME_HEADER + u64::from(u32::from_be_bytes([a, b, c, d]));
-        if generation != self.generation {
-            self.generation = generation;
-            self.next = HEADER;
+        if *generation.as_flattened() != self.generation {
+            self.generation = generation.as_flattened().try_into().map_err(io::Error::other)?;
+            self.frames = 0;
         }
-        let mut pages = Vec::new();
-        let (mut written, mut at) = (0, self.next);
-        // Frames of an older log may stand behind those of this one.
-        while let Some(frame) = read_at::<24>(file, at)?
-            && let [p, q, r, s, length @ .., _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _] = frame
-            && frame.get(8..16) == Some(&generation)
-        {
-            pages.push(u32::from_be_bytes([p, q, r, s]));
-            at = at.saturating_add(frame_length);
-            // The end of a commit. What is behind the last one was taken back, and is overwritten by the next.
-            if length != [0; 4] {
-                (written, self.next) = (pages.len(), at);
-            }
-        }
-        pages.truncate(written);
+        let length = FRAME_HEADER.saturating_add(u32::from_be_bytes(*page_length).into());
+        let pages = (self.frames..frames).map(|frame| {
+            let at = HEADER.saturating_add(frame.saturating_mul(length));
+            read_at(file, at).map(u32::from_be_bytes)
+        });
+        let pages = pages.collect::<io::Result<_>>()?;
+        self.frames = frames;
         Ok(pages)
     }
 }
 
-/// So many bytes at this place, unless the file ends before.
-fn read_at<const N: usize>(file: &File, at: u64) -> io::Result<Option<[u8; N]>> {
+/// So many bytes at this place.
+fn read_at<const N: usize>(file: &File, at: u64) -> io::Result<[u8; N]> {
     let mut bytes = [0; N];
-    match file.read_exact_at(&mut bytes, at) {
-        Ok(()) => Ok(Some(bytes)),
-        Err(error) if error.kind() == ErrorKind::UnexpectedEof => Ok(None),
-        Err(error) => Err(error),
-    }
+    file.read_exact_at(&mut bytes, at)?;
+    Ok(bytes)
 }
 
 #[cfg(test)]
@@ -147,13 +120,17 @@ mod tests {
                 connection,
                 pages: Vec::new(),
             };
-            watched.written.read().unwrap();
+            watched.read();
             watched.changed();
             watched
         }
 
         fn run(&self, sql: &str) {
             self.connection.execute_batch(sql).unwrap();
+        }
+
+        fn read(&mut self) -> Vec<u32> {
+            self.written.read(&self.connection).unwrap()
         }
 
         /// Numbers of pages that have changed since the last call.
@@ -171,10 +148,10 @@ mod tests {
         }
 
         fn check(&mut self) {
-            let written: BTreeSet<_> = self.written.read().unwrap().into_iter().collect();
+            let written: BTreeSet<_> = self.read().into_iter().collect();
             let changed = self.changed();
             assert!(changed.is_subset(&written), "{changed:?} beyond {written:?}");
-            assert_eq!(self.written.read().unwrap(), [0; 0]);
+            assert_eq!(self.read(), [0; 0]);
         }
     }
 
@@ -225,7 +202,7 @@ mod tests {
         watched.run(GROW);
         let path = std::mem::replace(&mut watched.written.path, "nowhere".into());
         watched.written.file = None;
-        assert!(watched.written.read().is_err());
+        assert!(watched.written.read(&watched.connection).is_err());
         watched.written.path = path;
         watched.check();
     }

@@ -274,7 +274,8 @@ impl Fields {
                 Err("It is a list.")
             }
         })?;
-        let mut entries = Vec::with_capacity(values.len());
+        let length = values.len();
+        let mut entries = Vec::with_capacity(length);
         for (index, value) in values.into_iter().enumerate() {
             match read(value) {
                 Ok(entry) => entries.push(entry),
@@ -284,7 +285,7 @@ impl Fields {
                 }
             }
         }
-        Some(entries)
+        (entries.len() == length).then_some(entries)
     }
 
     /// All that is left: the keys are the caller's own.

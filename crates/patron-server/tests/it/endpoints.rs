@@ -19,9 +19,10 @@ pub(crate) use own_paths::OwnPath;
 pub(crate) type Endpoint = (String, String);
 
 /// What each wire offers, by the name of its crate.
-pub(crate) fn wires() -> [(&'static str, Vec<Endpoint>); 2] {
+pub(crate) fn wires() -> [(&'static str, Vec<Endpoint>); 3] {
     let owned = |(method, path): (http::Method, &str)| (method.to_string(), path.to_owned());
     [
+        ("patron-wire-admin", patron_wire_admin::endpoints().map(owned).collect()),
         ("patron-wire-cyrexa", patron_wire_cyrexa::endpoints().map(owned).collect()),
         ("patron-wire-juspay", patron_wire_juspay::endpoints().map(owned).collect()),
     ]

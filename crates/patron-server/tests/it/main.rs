@@ -8,6 +8,7 @@
 )]
 
 mod across;
+mod admin;
 mod allow_list;
 mod ammunition;
 mod authentication;
@@ -52,6 +53,7 @@ mod properties;
 mod read;
 mod refusals;
 mod retention;
+mod schema;
 mod slow;
 mod stage;
 mod tidy;

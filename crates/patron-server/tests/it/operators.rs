@@ -27,7 +27,7 @@ fn command(launch: &Launch, words: &[&str]) -> std::process::Command {
 }
 
 /// Runs a command whose stdin holds this.
-fn told(launch: &Launch, words: &[&str], stdin: &str) -> Outcome {
+pub(crate) fn told(launch: &Launch, words: &[&str], stdin: &str) -> Outcome {
     let path = launch.directory().join("stdin");
     std::fs::write(&path, stdin).unwrap();
     let outcome = Outcome::of(command(launch, words).stdin(File::open(&path).unwrap()));

@@ -12,9 +12,10 @@ fn root() -> PathBuf {
 }
 
 /// Who may depend on whom among our own crates. `patron-testkit` may be used by every crate's tests.
-const ARROWS: [(&str, &[&str]); 9] = [
+const ARROWS: [(&str, &[&str]); 10] = [
     ("patron", &[]),
     ("patron-wire", &["patron"]),
+    ("patron-wire-admin", &["patron", "patron-wire"]),
     ("patron-wire-cyrexa", &["patron", "patron-wire"]),
     ("patron-wire-juspay", &["patron", "patron-wire"]),
     ("patron-store-sqlite", &["patron"]),
@@ -25,6 +26,7 @@ const ARROWS: [(&str, &[&str]); 9] = [
         &[
             "patron",
             "patron-wire",
+            "patron-wire-admin",
             "patron-wire-cyrexa",
             "patron-wire-juspay",
             "patron-store-sqlite",
@@ -170,7 +172,6 @@ const VENDOR_WORDS: [(&str, &[&str]); 2] = [
             "memberid",
             "member_id",
             "ownername",
-            "haspaymentrequests",
             "zipcode",
             "verificationstatus",
             "taxinformation",
@@ -187,6 +188,7 @@ fn a_vendors_words_live_in_that_vendors_crate() {
     for of in [
         "patron",
         "patron-wire",
+        "patron-wire-admin",
         "patron-wire-cyrexa",
         "patron-wire-juspay",
         "patron-store-sqlite",
