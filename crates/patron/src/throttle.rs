@@ -82,7 +82,7 @@ mod tests {
         assert_eq!(throttle.attempt("a", at(2)), Ok(()));
         assert_eq!(throttle.attempt("a", at(2_500)), Err(8));
         assert_eq!(throttle.attempt("b", at(2_500)), Ok(()));
-        assert_eq!(throttle.attempt("a", at(10_000)), Ok(()));
+        assert_eq!(throttle.attempt("a", at(10_001)), Ok(()));
     }
 
     #[test]
