@@ -114,7 +114,8 @@ impl Tree<'_> {
         }
         self.put_free_blocks(&mut used)?;
         used.sort_unstable_by_key(|(stretch, _)| stretch.start);
-        let mut meaningless = vec![behind_pointers..content];
+        let mut meaningless = Vec::with_capacity(used.len().saturating_add(2));
+        meaningless.push(behind_pointers..content);
         let mut fragments = 0;
         let mut end = content;
         for (stretch, meaning) in used {

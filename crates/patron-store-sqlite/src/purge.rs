@@ -15,7 +15,7 @@ use rusqlite::types::ValueRef;
 
 use crate::errors::from_sqlite;
 use crate::page::{Look, look};
-use crate::writer::{Finish, Moves};
+use crate::writer::Finish;
 use crate::{SqliteStore, sql};
 
 /// How many pages are looked at in one read: it takes less than half a millisecond, for which whoever shares the
@@ -69,7 +69,7 @@ async fn look_through(store: &SqliteStore) -> Result<(), StoreError> {
         for part in unclean.chunks(OVERWRITTEN) {
             let part = part.to_vec();
             let work = move |connection: &Connection| overwrite(connection, &part);
-            store.writer.write(Moves::Nothing, work).await?;
+            store.writer.write_unasked(work).await?;
         }
         taken.clear(&pages);
         others_go_first().await;

@@ -3,6 +3,8 @@
 //! A page and a count walk one index, which is in the order of the list, and look each customer up in the
 //! indexes of the other terms: rows are read of those only that are answered.
 
+mod end;
+
 use patron::blind_index::{BlindIndex, Indexes};
 use patron::ids::{CustomerNumber, MerchantNumber};
 use patron::seal::SealedCustomer;
@@ -10,7 +12,7 @@ use patron::store::{COUNTED_MAX, SealedPage, SealedQuery, Start, StoreError, Uni
 use rusqlite::Connection;
 
 use crate::rows::Columns;
-use crate::{read, sql};
+use crate::{read, second_look, sql};
 
 /// Where a customer stands in the list: when it was created, and its number.
 type Place = (i64, i64);
@@ -30,11 +32,24 @@ struct Terms<'q> {
 }
 
 /// A part of the list: from a place to before another, all of it or some.
+#[derive(Clone, Copy)]
 struct Part {
     created_from: i64,
     before: Place,
     limit: u32,
     offset: u32,
+}
+
+impl Part {
+    /// The same from its beginning, with room for what would be skipped.
+    const fn unskipped(self) -> Self {
+        Self { limit: self.limit.saturating_add(self.offset), offset: 0, ..self }
+    }
+
+    /// Whether a walk that found these places has come to the end of the part, having skipped none of them.
+    fn has_ended(&self, found: &[Place]) -> bool {
+        self.offset == 0 && u32::try_from(found.len()).is_ok_and(|found| found < self.limit)
+    }
 }
 
 /// The index that is walked.
@@ -331,12 +346,14 @@ impl Search<'_> {
                     &counted,
                 )?);
             }
-            places.extend(if walks == 1 {
-                self.places(walked, &terms, &page)?
-            } else {
-                let limit = limit.saturating_add(offset);
-                self.places(walked, &terms, &Part { limit, offset: 0, ..page })?
-            });
+            // Places of several walks are put in one order, and skipped, when all are there.
+            let page = if walks == 1 { page } else { page.unskipped() };
+            let found = self.places(walked, &terms, &page)?;
+            if page.has_ended(&found) {
+                let (begin, end) = (page.before, (page.created_from, 0));
+                self.confirm_end(walked, &terms, (begin, end), &found)?;
+            }
+            places.extend(found);
         }
         if walks > 1 {
             places.sort_unstable_by(|one, other| other.cmp(one));
@@ -347,6 +364,10 @@ impl Search<'_> {
         let customers = self.rows(query, &places)?;
         if query.is_everything() {
             total = read::total(self.connection, self.merchant)?;
+            if let Start::Offset(offset) = start {
+                let (found, asked) = (customers.len(), (total, offset, limit));
+                second_look::confirm_length(self.connection, self.merchant, found, asked)?;
+            }
         }
         Ok(SealedPage { customers, total: total.min(total_max(query)) })
     }

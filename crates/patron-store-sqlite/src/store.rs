@@ -136,8 +136,7 @@ impl Store for SqliteStore {
 
     fn record_purges(&self, purged: Vec<ErasedCustomer>) -> StoreFuture<'_, ()> {
         Box::pin(
-            self.writer
-                .write(Moves::Nothing, move |connection| erase::record_purges(connection, &purged)),
+            self.writer.write_unasked(move |connection| erase::record_purges(connection, &purged)),
         )
     }
 

@@ -278,8 +278,9 @@ struct Committer {
     views: Arc<Views>,
     listeners: Listeners,
     is_stopped: Arc<AtomicBool>,
-    written: Written,
     suspects: Arc<Suspects>,
+    /// Dropped after the connection: see [`Written`].
+    written: Written,
 }
 
 impl Drop for Committer {

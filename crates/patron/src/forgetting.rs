@@ -12,7 +12,7 @@ use crate::error::{Error, Kind};
 use crate::ids::{CustomerNumber, MerchantId};
 use crate::locator::Locator;
 use crate::management::Console;
-use crate::seal::Sealer;
+use crate::seal::{SealError, Sealer};
 use crate::store::StoreError;
 
 /// What has become of a customer that was to be erased.
@@ -64,8 +64,7 @@ impl CustomerEraser<'_> {
     /// # Errors
     /// `NotFound` when no such customer was erased.
     pub async fn find_erasure(&self, customer: CustomerNumber) -> Result<Erased, Error> {
-        let found = self.0.store().find_erased(self.0.merchant(), customer).await?;
-        Ok(self.0.receipt_of(&found.ok_or_else(Error::customer_not_found)?))
+        Ok(self.0.receipt_of(&self.0.find_erased(Some(customer)).await?))
     }
 }
 
@@ -162,7 +161,12 @@ impl Desk<'_> {
             return Err(Error::customer_not_found());
         };
         let found = self.store().find_erased(self.merchant(), number).await?;
-        found.ok_or_else(Error::customer_not_found)
+        let erased = found.ok_or_else(Error::customer_not_found)?;
+        // A receipt says what was written here, and nothing that somebody has put in its place.
+        if !erased.is_genuine(self.keys()) {
+            return Err(Error::internal(SealError::DoesNotOpen));
+        }
+        Ok(erased)
     }
 
     /// Writes down that the customer is to be erased: in the ledger, after which there is no way back, and in

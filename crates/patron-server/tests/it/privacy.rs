@@ -3,6 +3,7 @@
 
 mod admin;
 mod cyrexa;
+mod people;
 mod places;
 mod search;
 mod stories;

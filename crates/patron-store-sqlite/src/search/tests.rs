@@ -59,3 +59,25 @@ fn each_term_walks_its_own_index_and_reads_nothing_else() {
         }
     }
 }
+
+/// What is looked at beside the end of a walk is found at once, however many have the same.
+#[test]
+fn the_end_of_a_walk_is_looked_at_by_a_seek() {
+    let connection = database();
+    for (walked, index, term) in ALL {
+        let end::Beside { after, before, last, first } = walked.beside();
+        let column = term.trim_start_matches(" AND ").trim_end_matches("=?");
+        let (place, values) = if column.is_empty() {
+            ("(created_ms,number)".to_owned(), "(?,?)")
+        } else {
+            (format!("({column},created_ms,number)"), "(?,?,?)")
+        };
+        for (sql, side) in [(after, ">"), (before, "<"), (last, ""), (first, "")] {
+            let lines = plan(&connection, sql);
+            let [line] = lines.as_slice() else { panic!("{walked:?}: {lines:#?}") };
+            let beginning = format!("SEARCH customer USING COVERING INDEX {index} (merchant=?");
+            let is_seek = side.is_empty() || line.contains(&format!("{place}{side}{values}"));
+            assert!(line.starts_with(&beginning) && is_seek, "{walked:?}: {line}");
+        }
+    }
+}
