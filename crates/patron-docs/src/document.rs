@@ -86,6 +86,11 @@ impl Document {
         groups.filter(|(_, _, operations)| !operations.is_empty()).collect()
     }
 
+    /// Who may ask for an operation: what it says itself, or else what the document says of all.
+    pub(crate) fn callers<'a>(&'a self, operation: Operation<'a>) -> &'a Value {
+        operation.body.get("security").unwrap_or(at(&self.json, "security"))
+    }
+
     /// The schemas that have names.
     pub(crate) fn schemas(&self) -> impl Iterator<Item = (&str, &Value)> {
         members(at(at(&self.json, "components"), "schemas"))
@@ -159,6 +164,15 @@ mod tests {
         assert_eq!(document.resolve(&json["c"][0]), &json["c"][0]);
         assert_eq!(document.resolve(&json["round"]), &json["round"]);
         assert_eq!(document.resolve(&json["lost"]), &Value::Null);
+    }
+
+    #[test]
+    fn who_may_ask_is_said_once_for_all_or_by_the_operation() {
+        let own = json!({"get": {"security": []}, "post": {}});
+        let json = json!({"security": [{"key": []}], "paths": {"/": own}});
+        let document = Document { name: "test", json };
+        let callers = document.operations().map(|one| document.callers(one).clone());
+        assert_eq!(callers.collect::<Vec<_>>(), [json!([]), json!([{"key": []}])]);
     }
 
     #[test]

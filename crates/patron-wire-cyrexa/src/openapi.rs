@@ -42,7 +42,7 @@ pub fn openapi() -> OpenApi {
     let about = "Customers in the format of Cyrexa's IPG API. A change names the fields that it changes; \
                  a field that is absent stays as it is, and null clears it.";
     let info = InfoBuilder::new()
-        .title("Patron: Cyrexa's IPG customer API")
+        .title("Cyrexa IPG customer API")
         .version("2.0.0")
         .description(Some(about))
         .build();

@@ -88,17 +88,16 @@ fn show(html: &mut Html, document: &Document, operation: Operation<'_>) {
         });
         html.prose(text(operation.body, "summary"));
         html.prose(text(operation.body, "description"));
-        asked_by(html, operation);
+        asked_by(html, document.callers(operation));
         parameters(html, document, operation);
         body(html, document, operation);
         answers(html, document, operation);
     });
 }
 
-fn asked_by(html: &mut Html, operation: Operation<'_>) {
-    let ways: Vec<Vec<&str>> = list(at(operation.body, "security"))
-        .map(|all| members(all).map(|(name, _)| name).collect())
-        .collect();
+fn asked_by(html: &mut Html, callers: &Value) {
+    let ways: Vec<Vec<&str>> =
+        list(callers).map(|all| members(all).map(|(name, _)| name).collect()).collect();
     html.element("p", &[("class", "soft")], |html| {
         if ways.iter().all(Vec::is_empty) {
             html.words("Anybody may ask.");
@@ -176,14 +175,29 @@ fn body(html: &mut Html, document: &Document, operation: Operation<'_>) {
     let mark = if is_set(body, "required") { "" } else { ", which may be left out" };
     html.text("h4", &[], &format!("Body{mark}"));
     html.prose(text(body, "description"));
-    for (kind, content) in members(at(body, "content")) {
-        content_of(html, document, kind, content);
+    contents_of(html, document, at(body, "content"));
+}
+
+/// What a body may be. Several names of the same are said together.
+fn contents_of(html: &mut Html, document: &Document, contents: &Value) {
+    let mut forms: Vec<(Vec<&str>, &Value)> = Vec::new();
+    for (kind, content) in members(contents) {
+        match forms.iter_mut().find(|(_, known)| *known == content) {
+            Some((kinds, _)) => kinds.push(kind),
+            None => forms.push((vec![kind], content)),
+        }
+    }
+    for (kinds, content) in forms {
+        content_of(html, document, &kinds, content);
     }
 }
 
-fn content_of(html: &mut Html, document: &Document, kind: &str, content: &Value) {
+fn content_of(html: &mut Html, document: &Document, kinds: &[&str], content: &Value) {
     html.element("p", &[], |html| {
-        html.text("code", &[], kind);
+        for (at, kind) in kinds.iter().enumerate() {
+            html.words(if at == 0 { "" } else { " or " });
+            html.text("code", &[], kind);
+        }
         let schema = at(content, "schema");
         if schema.get("properties").is_none() && !schema.is_null() {
             html.words(": ");
@@ -214,9 +228,7 @@ fn answers(html: &mut Html, document: &Document, operation: Operation<'_>) {
         if headers.peek().is_some() {
             table(html, headers);
         }
-        for (kind, content) in members(at(response, "content")) {
-            content_of(html, document, kind, content);
-        }
+        contents_of(html, document, at(response, "content"));
     }
     html.element("p", &[], |html| {
         html.words("Errors: ");

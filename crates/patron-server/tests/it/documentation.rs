@@ -186,12 +186,14 @@ fn each_page_has_everything_of_its_document() {
         let page = get(&server, &format!("/docs/{wire}"));
         let anchors: BTreeSet<&str> = values(page.text(), "id").into_iter().collect();
         let document = get(&server, &format!("/openapi/{wire}.json")).json();
-        let mut count = 0;
+        let (mut count, mut open) = (0, 0);
         for item in document["paths"].as_object().unwrap().values() {
             for operation in item.as_object().unwrap().values() {
                 let id = operation["operationId"].as_str().unwrap();
                 assert!(anchors.contains(id), "{wire}: {id}");
                 count += 1;
+                let callers = operation.get("security").unwrap_or(&document["security"]);
+                open += usize::from(callers.as_array().unwrap().is_empty());
             }
         }
         for name in document["components"]["schemas"].as_object().unwrap().keys() {
@@ -199,5 +201,8 @@ fn each_page_has_everything_of_its_document() {
         }
         assert!(anchors.iter().any(|anchor| anchor.starts_with("error-400-")), "{wire}");
         assert!(count >= 6, "{wire}: {count} operations");
+        // Signing in is all that takes no credential.
+        assert_eq!(page.text().matches("Anybody may ask.").count(), open, "{wire}");
+        assert_eq!(open, usize::from(wire != "juspay"), "{wire}");
     }
 }

@@ -56,12 +56,11 @@ fn the_documents_that_are_checked_in_are_those_of_the_program() {
             differing.push(name);
         }
     }
-    let (from, to) = (made.canonicalize().unwrap(), kept.display());
+    let [from, to] = [&made, &kept].map(|path| path.canonicalize().unwrap().display().to_string());
     assert!(
         differing.is_empty(),
         "{differing:?} say something else than the program. Renew them and read what changed:\n\
-         cp {}/*.json {to}/",
-        from.display(),
+         cp {from}/*.json {to}/",
     );
     let names = fs::read_dir(&kept).unwrap().map(|entry| entry.unwrap().file_name());
     let names: BTreeSet<String> = names.map(|name| name.into_string().unwrap()).collect();
