@@ -13,7 +13,7 @@ RUN apt-get update \
 COPY --from=build /src/target/release/patron /usr/local/bin/patron
 USER patron
 WORKDIR /var/lib/patron
-# Over SQLite everything is kept here; over PostgreSQL nothing is, in production mode.
+# Over SQLite everything is kept here; over PostgreSQL, in production mode, the ledger of erasures only.
 VOLUME /var/lib/patron
 ENV PATRON_DATA=/var/lib/patron/data PATRON_LISTEN=0.0.0.0:8080
 EXPOSE 8080

@@ -144,8 +144,9 @@ impl Installation {
     }
 
     fn answer(&self, mut request: Request) -> Reply {
-        let owns = |wire: &&Box<dyn Wire>| wire.owns(&request.method, &request.path);
-        let wire = self.wires.iter().find(owns).expect("every request is somebody's");
+        // Every request is somebody's.
+        let mut wires = self.wires.iter();
+        let wire = wires.find(|wire| wire.owns(&request.method, &request.path)).unwrap();
         let (name, shown) = match request.headers.get("authorization").map(HeaderValue::as_bytes) {
             None | Some(b"key") if wire.name() == "cyrexa" => ("x-api-key", Some(KEY.to_owned())),
             None | Some(b"key") => ("authorization", Some(basic(KEY))),

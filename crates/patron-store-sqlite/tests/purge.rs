@@ -1,32 +1,23 @@
 //! What was erased is nowhere in the files once it is purged: not in the database, not in its free pages and not
 //! between the rows of others, not in the log.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a test that cannot go on must fail"
-)]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on must fail")]
 
 use std::collections::HashMap;
 use std::fs;
 use std::path::Path;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
-use patron::change::ChangeParts;
 use patron::clock::Timestamp;
-use patron::edit::Edit;
 use patron::erasure::Purged;
 use patron::ids::MerchantNumber;
-use patron::pii::Pii;
-use patron::profile::{Profile, ProfileEdit};
-use patron::store::{SealedQuery, Start, Store, StoreError, StoreFuture, UniqueKey};
+use patron::store::{SealedQuery, Start, Store, StoreError, StoreFuture};
 use patron_store_sqlite::{Options, SqliteStore};
-use patron_testkit::chance::Chance;
+use patron_testkit::crowd::Crowd;
 use patron_testkit::effort::rounds;
-use patron_testkit::store_contract::persons::{Author, Made, START};
 use patron_testkit::wait::soon;
 use rusqlite::Connection;
 
@@ -48,106 +39,8 @@ fn wait<T>(answer: StoreFuture<'_, T>) -> Result<T, StoreError> {
     tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(answer)
 }
 
-/// How many bytes are looked for at once. So many agree by chance in no file of any length.
-const PIECE: usize = 8;
-
-/// Pieces of all that customers ever had in the store and that must be gone, and what each was of.
-#[derive(Default)]
-struct Traces(HashMap<u64, &'static str>);
-
-impl Traces {
-    fn add(&mut self, what: &'static str, bytes: &[u8]) {
-        let (pieces, _) = bytes.as_chunks::<PIECE>();
-        self.0.extend(pieces.iter().map(|piece| (u64::from_le_bytes(*piece), what)));
-    }
-
-    fn add_change(&mut self, made: &Made) {
-        let ChangeParts { customer, entry, .. } = made.change.parts();
-        self.add("the wrapped key", &customer.key.wrapped);
-        self.add("the sealed customer", &customer.sealed);
-        self.add("a sealed history entry", entry.sealed.as_ref().unwrap());
-        let indexes = &customer.indexes;
-        self.add("an index", &indexes.id);
-        let others = [
-            indexes.reference,
-            indexes.email_search,
-            indexes.phone_search,
-            indexes.reference_search,
-            indexes.name_search,
-        ];
-        for index in others.iter().flatten() {
-            self.add("an index", index);
-        }
-    }
-
-    /// How many pieces are found in all files of a directory, by what they were of.
-    fn found_in(&self, directory: &Path) -> HashMap<&'static str, usize> {
-        // Most places of a file are passed over at once.
-        let mut sieve = vec![false; 1 << SIEVE_BITS];
-        for piece in self.0.keys() {
-            sieve[sieve_place(*piece)] = true;
-        }
-        let mut found = HashMap::new();
-        for file in fs::read_dir(directory).unwrap() {
-            let mut window = 0;
-            for byte in fs::read(file.unwrap().path()).unwrap() {
-                window = window >> 8 | u64::from(byte) << 56;
-                if sieve[sieve_place(window)]
-                    && let Some(what) = self.0.get(&window)
-                {
-                    *found.entry(*what).or_default() += 1;
-                }
-            }
-        }
-        found
-    }
-}
-
-const SIEVE_BITS: u32 = 26;
-
-fn sieve_place(piece: u64) -> usize {
-    let mixed = piece.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> (64 - SIEVE_BITS);
-    usize::try_from(mixed).unwrap()
-}
-
-/// A text of letters that nobody else has.
-fn text(chance: &mut Chance) -> String {
-    format!("{:x}{:x}", chance.next(), chance.next())
-}
-
-/// A customer of its own, short or long, with every index.
-fn create(author: &Author, chance: &mut Chance) -> Made {
-    let mut profile = Profile {
-        reference: Some(Pii::new(text(chance))),
-        email: Some(Pii::new(format!("{}@example.com", text(chance)))),
-        mobile_number: Some(Pii::new(chance.next().to_string())),
-        full_name: Some(Pii::new(text(chance))),
-        ..Profile::default()
-    };
-    // Some do not fit a page.
-    let length = [0, 0, 0, 0, 200, 1_000, 9_000][chance.below(7)];
-    if length > 0 {
-        profile.region = Some(Pii::new("x".repeat(length)));
-    }
-    author.create_from(author.birth(), profile, START)
-}
-
-/// The same customer with some of its values changed, so that rows of other lengths and index entries of other
-/// places are written.
-fn change(author: &Author, chance: &mut Chance, before: &Made) -> Made {
-    let mut edit = ProfileEdit::default();
-    match chance.below(4) {
-        0 => edit.email = Edit::Set(Pii::new(format!("{}@example.com", text(chance)))),
-        1 => edit.full_name = Edit::Set(Pii::new(text(chance))),
-        2 => edit.reference = Edit::Set(Pii::new(text(chance))),
-        _ => edit.region = Edit::Set(Pii::new(text(chance).repeat(1 + chance.below(40)))),
-    }
-    author.update(before, &edit)
-}
-
-fn apply(store: &SqliteStore, made: &[&Made]) {
-    let changes = made.iter().map(|one| one.change.clone()).collect();
-    wait(store.apply(changes)).unwrap().into_iter().for_each(Result::unwrap);
+fn run(future: Pin<Box<dyn Future<Output = ()> + Send + '_>>) {
+    tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(future);
 }
 
 /// Under load a reader may be in the way now and then.
@@ -157,80 +50,11 @@ fn purge(store: &SqliteStore) {
     });
 }
 
-/// Customers whose every byte is remembered.
-struct Crowd {
-    author: Author,
-    chance: Chance,
-    customers: Vec<(Made, Traces)>,
-}
-
-impl Crowd {
-    fn new(seed: u64) -> Self {
-        Self { author: Author::of_merchant(1), chance: Chance::new(seed), customers: Vec::new() }
-    }
-
-    fn grow(&mut self, store: &SqliteStore, count: usize) {
-        let made: Vec<_> = (0..count).map(|_| create(&self.author, &mut self.chance)).collect();
-        apply(store, &made.iter().collect::<Vec<_>>());
-        for one in made {
-            let mut traces = Traces::default();
-            traces.add_change(&one);
-            self.customers.push((one, traces));
-        }
-    }
-
-    fn storm(&mut self, store: &SqliteStore, count: usize) {
-        let Self { author, chance, customers } = self;
-        for _ in 0..count.div_ceil(50) {
-            let first = chance.below(customers.len());
-            let step = 1 + chance.below(20);
-            let mut changed = Vec::new();
-            for (before, traces) in customers.iter_mut().skip(first).step_by(step).take(50) {
-                let after = change(author, chance, before);
-                traces.add_change(&after);
-                *before = after;
-                changed.push(&*before);
-            }
-            apply(store, &changed);
-        }
-    }
-
-    /// Everybody who was not erased is there as it was, with its whole history.
-    fn are_there(&self, store: &SqliteStore) {
-        for (made, _) in &self.customers {
-            let row = &made.change.parts().customer;
-            let whole = wait(store.find_whole_customer(row.merchant, row.number)).unwrap();
-            assert_eq!(whole.customer.as_ref(), Some(row));
-            assert_eq!(whole.entries.len(), usize::try_from(row.version).unwrap());
-            assert!(whole.entries.iter().all(|entry| entry.sealed.is_some()));
-            let reference = UniqueKey::Reference(row.indexes.reference.unwrap());
-            let found = wait(store.find_customer(row.merchant, reference)).unwrap();
-            assert_eq!(found.as_deref(), Some(row));
-        }
-    }
-
-    /// Erases one of so many; all that those ever had is to be found no more.
-    fn erase(&mut self, store: &SqliteStore, every: usize) -> Traces {
-        let mut gone = Traces::default();
-        let mut rest = Vec::new();
-        for (number, (made, traces)) in self.customers.drain(..).enumerate() {
-            if number % every == 0 {
-                wait(store.erase(self.author.erase(&made))).unwrap();
-                gone.0.extend(traces.0);
-            } else {
-                rest.push((made, traces));
-            }
-        }
-        self.customers = rest;
-        gone
-    }
-}
-
 #[test]
 fn what_was_erased_is_nowhere_in_the_files() {
     let directory = tempfile::tempdir().unwrap();
     let store = open(directory.path());
-    let mut crowd = Crowd::new(7);
+    let mut crowd = Crowd::new(7, run);
     let size = rounds(700, 10_000);
     for _ in 0..4 {
         crowd.grow(&store, size / 2);
@@ -254,12 +78,12 @@ fn what_was_erased_is_nowhere_in_the_files() {
 fn what_was_erased_is_purged_under_load() {
     let directory = tempfile::tempdir().unwrap();
     let store = open(directory.path());
-    let mut crowd = Crowd::new(11);
+    let mut crowd = Crowd::new(11, run);
     let size = rounds(120, 4_000);
     let is_done = AtomicBool::new(false);
     thread::scope(|scope| {
         scope.spawn(|| {
-            let mut others = Crowd { author: Author::of_merchant(2), ..Crowd::new(12) };
+            let mut others = Crowd::of_merchant(2, 12, run);
             while !is_done.load(Ordering::Acquire) {
                 others.grow(&store, 20);
                 others.storm(&store, 50);
@@ -294,7 +118,7 @@ fn what_was_erased_is_purged_under_load() {
 #[test]
 fn what_another_process_erased_is_purged() {
     let directory = tempfile::tempdir().unwrap();
-    let mut crowd = Crowd::new(13);
+    let mut crowd = Crowd::new(13, run);
     let store = open(directory.path());
     crowd.grow(&store, 300);
     crowd.storm(&store, 600);
@@ -313,7 +137,7 @@ fn what_another_process_erased_is_purged() {
 fn a_reader_holds_the_purge_up_and_nobody_else() {
     let directory = tempfile::tempdir().unwrap();
     let store = open(directory.path());
-    let mut crowd = Crowd::new(17);
+    let mut crowd = Crowd::new(17, run);
     crowd.grow(&store, 200);
     crowd.storm(&store, 200);
     crowd.are_there(&store);
@@ -342,7 +166,7 @@ fn a_reader_holds_the_purge_up_and_nobody_else() {
 #[test]
 fn a_damaged_page_is_not_said_to_be_purged() {
     let directory = tempfile::tempdir().unwrap();
-    let mut crowd = Crowd::new(19);
+    let mut crowd = Crowd::new(19, run);
     let store = open(directory.path());
     crowd.grow(&store, 200);
     let file = store.data_file().to_owned();

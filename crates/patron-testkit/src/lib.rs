@@ -1,6 +1,7 @@
 //! What tests stand on.
 
 pub mod chance;
+pub mod crowd;
 pub mod effort;
 pub mod entropy;
 mod exact_json;
@@ -14,4 +15,5 @@ pub mod server;
 pub mod shape;
 pub mod store_contract;
 pub mod together;
+pub mod traces;
 pub mod wait;

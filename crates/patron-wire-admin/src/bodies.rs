@@ -214,10 +214,8 @@ impl Fields {
         key: &str,
         read: impl FnOnce(Json) -> Result<T, Expected>,
     ) -> Option<T> {
-        match self.take(key)? {
-            Json::Null => None,
-            value => read(value).map_err(|detail| self.refuse(key, detail)).ok(),
-        }
+        let value = self.take(key).filter(|value| *value != Json::Null)?;
+        read(value).map_err(|detail| self.refuse(key, detail)).ok()
     }
 
     /// A field that stays as it is where it is left out, and that `null` unsets.
@@ -274,7 +272,8 @@ impl Fields {
                 Err("It is a list.")
             }
         })?;
-        let mut entries = Vec::with_capacity(values.len());
+        let length = values.len();
+        let mut entries = Vec::with_capacity(length);
         for (index, value) in values.into_iter().enumerate() {
             match read(value) {
                 Ok(entry) => entries.push(entry),
@@ -284,7 +283,7 @@ impl Fields {
                 }
             }
         }
-        Some(entries)
+        (entries.len() == length).then_some(entries)
     }
 
     /// All that is left: the keys are the caller's own.

@@ -194,7 +194,7 @@ const fn words(
 
 impl Refusal {
     /// One refusal of each kind, for documents.
-    pub(crate) fn all() -> [Self; 18] {
+    pub fn all() -> [Self; 18] {
         [
             Self::Malformed,
             Self::Invalid(Vec::new()),

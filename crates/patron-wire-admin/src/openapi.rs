@@ -5,19 +5,24 @@ mod components;
 mod operations;
 mod parameters;
 
+use std::collections::BTreeMap;
+
 use http::Method;
 use patron_wire::Setting;
+use patron_wire::openapi::{ProblemType, with_problem_types};
+use utoipa::openapi::example::ExampleBuilder;
 use utoipa::openapi::path::{OperationBuilder, PathItem, PathsBuilder};
 use utoipa::openapi::request_body::RequestBodyBuilder;
 use utoipa::openapi::response::{ResponseBuilder, ResponsesBuilder};
 use utoipa::openapi::security::SecurityRequirement;
+use utoipa::openapi::tag::TagBuilder;
 use utoipa::openapi::{
     ContentBuilder, HeaderBuilder, HttpMethod, InfoBuilder, ObjectBuilder, OpenApi, OpenApiBuilder,
     Ref, Required, ServerBuilder, Type,
 };
 
 use crate::bodies::{FORM, JSON};
-use crate::errors::{PROBLEM, Refusal};
+use crate::errors::{Failure, PROBLEM, Refusal, Words};
 use crate::openapi::operations::{Said, Success};
 use crate::route::Endpoint;
 
@@ -28,18 +33,28 @@ pub fn openapi(settings: &[Setting]) -> OpenApi {
         let item = PathItem::new(method(*endpoint), operation(*endpoint));
         paths = paths.path(endpoint.template(), item);
     }
-    OpenApiBuilder::new()
+    let document = OpenApiBuilder::new()
         .info(
             InfoBuilder::new().title("Patron management API").version("1").description(Some(ABOUT)),
         )
         .servers(Some([ServerBuilder::new().url("/").build()]))
         .paths(paths)
-        .components(Some(components::components(settings)))
+        .components(Some(components::components(settings, refusals())))
+        .tags(Some(
+            operations::TAGS
+                .map(|(name, about)| TagBuilder::new().name(name).description(Some(about)).build()),
+        ))
         .security(Some(components::CREDENTIALS.map(|name| {
             let no_scopes: [&str; 0] = [];
             SecurityRequirement::new(name, no_scopes)
-        })))
-        .build()
+        })));
+    with_problem_types(document.build(), Refusal::all().map(|refusal| problem_type(&refusal)))
+}
+
+/// A kind of problem, which has a page of its own.
+fn problem_type(refusal: &Refusal) -> ProblemType {
+    let Words { status, name, title, detail } = refusal.words();
+    ProblemType { name, title, status, about: detail }
 }
 
 const ABOUT: &str = "Merchants, their keys, allow-lists and operators; customers, found, looked at, exported, \
@@ -62,7 +77,7 @@ fn operation(endpoint: Endpoint) -> OperationBuilder {
         success(&operations::success(endpoint)),
     );
     for status in operations::refusals(endpoint) {
-        responses = responses.response(status.to_string(), refusal(status));
+        responses = responses.response(status.to_string(), Ref::from_response_name(named(status)));
     }
     let mut operation = OperationBuilder::new()
         .operation_id(Some(operation_id(endpoint)))
@@ -125,9 +140,27 @@ fn success(success: &Success) -> ResponseBuilder {
     response
 }
 
+/// The name of all refusals with a status.
+fn named(status: u16) -> String {
+    format!("Refused{status}")
+}
+
+/// What endpoints refuse with, by these names.
+fn refusals() -> BTreeMap<String, ResponseBuilder> {
+    let statuses = Endpoint::ALL.iter().flat_map(|endpoint| operations::refusals(*endpoint));
+    statuses.map(|status| (named(status), refusal(status))).collect()
+}
+
+/// A refusal as it is answered.
+fn example(title: &str, refusal: Refusal) -> ExampleBuilder {
+    let body = Failure::from(refusal).body("7f0c5a52-8b0e-4e0e-9d57-2f6b3c1d9e10");
+    ExampleBuilder::new().summary(title).value(serde_json::from_slice(&body).ok())
+}
+
 fn refusal(status: u16) -> ResponseBuilder {
     let mut titles = Vec::new();
     let mut headers = Vec::new();
+    let mut problem = ContentBuilder::new().schema(Some(Ref::from_schema_name("Problem")));
     for refusal in Refusal::all() {
         let words = refusal.words();
         if words.status != status || refusal == Refusal::EndpointNotFound {
@@ -135,8 +168,9 @@ fn refusal(status: u16) -> ResponseBuilder {
         }
         titles.push(format!("`/docs/errors/{}`: {}", words.name, words.title));
         headers.extend(refusal.header().map(|(name, _)| name));
+        problem = problem.examples_from_iter([(words.name, example(words.title, refusal))]);
     }
-    let mut response = response(titles.join("; ")).content(PROBLEM, content("Problem"));
+    let mut response = response(titles.join("; ")).content(PROBLEM, problem.build());
     for name in headers {
         let (name, about, kind) = match name {
             http::header::RETRY_AFTER => {
@@ -195,10 +229,13 @@ mod tests {
         let document = document();
         let mut found = BTreeSet::new();
         references(&document, &mut found);
-        let schemas = document["components"]["schemas"].as_object().unwrap();
-        let there: BTreeSet<String> =
-            schemas.keys().map(|name| format!("#/components/schemas/{name}")).collect();
-        assert_eq!(found, there);
+        let components = document["components"].as_object().unwrap();
+        let there = components.iter().filter(|(kind, _)| *kind != "securitySchemes");
+        let there = there.flat_map(|(kind, named)| {
+            let names = named.as_object().unwrap().keys();
+            names.map(move |name| format!("#/components/{kind}/{name}"))
+        });
+        assert_eq!(found, there.collect());
     }
 
     #[test]

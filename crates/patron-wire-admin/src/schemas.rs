@@ -125,14 +125,10 @@ pub(crate) enum NetworkAddress {}
 impl PartialSchema for NetworkAddress {
     fn schema() -> RefOr<Schema> {
         const BYTE: &str = "(25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])";
-        const GROUP: &str = "[0-9a-fA-F]{1,4}";
         let text = || ObjectBuilder::new().schema_type(SchemaType::Type(Type::String));
         let format = |format| text().format(Some(SchemaFormat::KnownFormat(format)));
         let v4 = format!("^({BYTE}\\.){{3}}{BYTE}/(3[0-2]|[12]?[0-9])$");
-        // Other forms with two colons in them are taken as well.
-        let v6 = format!(
-            "^(({GROUP}:){{7}}{GROUP}|({GROUP}:){{1,6}}:)/(12[0-8]|1[01][0-9]|[1-9]?[0-9])$"
-        );
+        let v6 = format!("^({})/(12[0-8]|1[01][0-9]|[1-9]?[0-9])$", v6_pattern());
         AnyOfBuilder::new()
             .description(Some("An address, or a range such as 203.0.113.0/24."))
             .item(format(KnownFormat::Ipv4))
@@ -144,3 +140,19 @@ impl PartialSchema for NetworkAddress {
 }
 
 impl ToSchema for NetworkAddress {}
+
+/// An address of IPv6 (RFC 4291, section 2.2): eight groups, or fewer of them around two colons.
+fn v6_pattern() -> String {
+    const GROUP: &str = "[0-9a-fA-F]{1,4}";
+    let around = (1..=6).map(|after| {
+        let before = 7 - after;
+        format!("({GROUP}:){{1,{before}}}(:{GROUP}){{1,{after}}}")
+    });
+    let ends = [
+        format!("({GROUP}:){{7}}{GROUP}"),
+        format!("({GROUP}:){{1,7}}:"),
+        format!(":(:{GROUP}){{1,7}}"),
+        "::".to_owned(),
+    ];
+    around.chain(ends).collect::<Vec<_>>().join("|")
+}

@@ -16,7 +16,7 @@ use crate::answers::Reply;
 use crate::auth::{self, Caller};
 use crate::bodies::{self, Fields, Said};
 use crate::call::{Call, Outcome};
-use crate::errors::{Failure, Refusal};
+use crate::errors::Failure;
 use crate::operators::OperatorBody;
 use crate::{times, values};
 
@@ -89,11 +89,16 @@ async fn own_merchant(
     Ok(merchants.into_iter().next().map(|merchant| merchant.id))
 }
 
+/// As the core says it of a password that is not right.
+const fn wrong() -> Error {
+    Error::new(Kind::Unauthenticated, "wrong address or password")
+}
+
 /// `POST /admin/v1/login`
 pub(crate) async fn log_in(call: &mut Call<'_>) -> Outcome {
     let LoginBody { email, password } = bodies::from_json(call.request).await?;
     // Nobody's password is that long, so it is a wrong one.
-    let password = Password::typed(&password).ok_or(Refusal::Unauthenticated)?;
+    let password = Password::typed(&password).ok_or_else(wrong)?;
     let context = &call.request.context;
     let (client, now) = (context.client, context.received);
     let patron = call.patron;

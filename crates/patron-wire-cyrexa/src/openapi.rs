@@ -50,6 +50,8 @@ pub fn openapi() -> OpenApi {
         .schema(CLIENT_PAGE, clients::page(Ref::from_schema_name(CLIENT)))
         .schema(TOKEN, token())
         .schema(LOGIN, login())
+        .schemas_from_iter(clients::codes())
+        .responses_from_iter(refusals::named())
         .security_scheme(API_KEY, api_key())
         .security_scheme(BEARER, bearer())
         .build();

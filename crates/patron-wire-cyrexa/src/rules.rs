@@ -81,13 +81,13 @@ impl Judge {
         field: FieldName,
         said: &Presence,
         old: Option<String>,
-        is_allowed: impl FnOnce(&String) -> bool,
+        is_allowed: impl FnOnce(&str) -> bool,
     ) -> Edit<String> {
         if *said == Presence::Null {
             self.wrong.push(field);
             return Edit::Keep;
         }
-        self.field(field, said, old, values::text, is_allowed)
+        self.field(field, said, old, values::text, |text| is_allowed(text))
     }
 }
 
@@ -211,13 +211,10 @@ impl<'a> Wanted<'a> {
         let old = of(&stored.email);
         let email = judge.required(FieldName::Email, said(FieldName::Email), old, allowed::email);
         let old = owned(correspondence::phone(stored));
-        let phone = judge.field(
-            FieldName::Phone,
-            said(FieldName::Phone),
-            old,
-            values::text,
-            allowed::phone,
-        );
+        let phone =
+            judge.field(FieldName::Phone, said(FieldName::Phone), old, values::text, |text| {
+                allowed::phone(text)
+            });
         let NameEdits { full, first, last } = NameEdits::of(name);
         let PhoneEdits { whole, code, number } = PhoneEdits::of(phone, self.rules);
         ProfileEdit {
@@ -240,7 +237,7 @@ impl<'a> Wanted<'a> {
     /// The fields that the vendor's page names without a key.
     fn judged_ours(&self, stored: &Profile, judge: &mut Judge) -> ProfileEdit {
         let rules = self.rules;
-        let region = |text: &String| allowed::free_text(text, limits::REGION_LENGTH_MAX);
+        let region = |text: &str| allowed::free_text(text, limits::REGION_LENGTH_MAX);
         ProfileEdit {
             birth_date: sealed(judge.field(
                 FieldName::DateOfBirth,
@@ -338,10 +335,10 @@ impl<'a> Wanted<'a> {
         judge: &mut Judge,
         field: FieldName,
         old: &Option<Pii<String>>,
-        is_allowed: impl FnOnce(&String) -> bool,
+        is_allowed: impl FnOnce(&str) -> bool,
     ) -> Edit<Pii<String>> {
         let said = self.said.about(field);
-        sealed(judge.field(field, said, of(old), values::text, is_allowed))
+        sealed(judge.field(field, said, of(old), values::text, |text| is_allowed(text)))
     }
 
     fn free_text(
@@ -349,10 +346,10 @@ impl<'a> Wanted<'a> {
         judge: &mut Judge,
         field: FieldName,
         old: &Option<Pii<String>>,
-        is_allowed: impl FnOnce(&String) -> bool,
+        is_allowed: impl FnOnce(&str) -> bool,
     ) -> Edit<Pii<String>> {
         let said = blank_is_null(self.said.about(field));
-        sealed(judge.field(field, said, of(old), values::text, is_allowed))
+        sealed(judge.field(field, said, of(old), values::text, |text| is_allowed(text)))
     }
 }
 

@@ -7,7 +7,7 @@ use utoipa::openapi::schema::{
     AdditionalProperties, ArrayBuilder, ArrayItems, Object, ObjectBuilder, OneOfBuilder, Schema,
     SchemaType, Type,
 };
-use utoipa::openapi::{RefOr, Required};
+use utoipa::openapi::{OpenApi, RefOr, Required};
 
 /// Where a document keeps the types of problems that have a page.
 pub const PROBLEM_TYPES: &str = "x-problem-types";
@@ -25,12 +25,18 @@ pub struct ProblemType {
     pub about: &'static str,
 }
 
-/// The types of problems of a wire, as they stand in its document.
-pub fn problem_types(types: impl IntoIterator<Item = ProblemType>) -> Extensions {
+/// The document with its wire's types of problems.
+#[must_use]
+pub fn with_problem_types(
+    mut document: OpenApi,
+    types: impl IntoIterator<Item = ProblemType>,
+) -> OpenApi {
     let types = types.into_iter().map(|ProblemType { name, title, status, about }| {
         json!({"name": name, "title": title, "status": status, "about": about})
     });
-    Extensions::from_iter([(PROBLEM_TYPES, types.collect::<Value>())])
+    let types = (PROBLEM_TYPES, types.collect::<Value>());
+    document.extensions.get_or_insert_default().merge(Extensions::from_iter([types]));
+    document
 }
 
 /// A text of this pattern, which is anchored at both ends.

@@ -173,8 +173,12 @@ fn client_fault(client: &Value) -> Option<String> {
     let number = client["id"].as_i64().unwrap_or_default();
     let fault = if found != CLIENT {
         "not the twelve keys"
-    } else if !(1..1 << 53).contains(&number) || !client["ownerId"].is_u64() {
-        "id or ownerId"
+    } else if !(1..1 << 53).contains(&number) {
+        "id"
+    } else if !client["ownerId"].is_u64() || !client["ownerName"].is_string() {
+        "ownerId or ownerName"
+    } else if !client["userId"].is_u64() && !client["userId"].is_null() {
+        "userId"
     } else if !shape::is_date(client["createDate"].as_str().unwrap_or_default()) {
         "createDate"
     } else if !texts.iter().all(is_text) || client["memberId"] == "" {

@@ -1,5 +1,6 @@
 //! Who may do what: every endpoint with every kind of caller, in one table.
 
+mod admin;
 mod asks;
 mod callers;
 mod cyrexa;
@@ -203,7 +204,8 @@ fn everybody_may_ask_for_the_servers_own_paths(at: &Installation) {
 
 #[test]
 fn the_table_has_every_endpoint_and_every_scope() {
-    let columns = Ask::ALL.map(Ask::endpoint).into_iter().chain(cyrexa::columns());
+    let columns =
+        Ask::ALL.map(Ask::endpoint).into_iter().chain(cyrexa::columns()).chain(admin::columns());
     assert_eq!(gaps(&offered(), columns), Vec::<String>::new());
     let alone = SCOPES.into_iter().take(Scope::ALL.len());
     assert!(alone.eq(Scope::ALL.map(Scope::name)), "a scope without a row of its own");

@@ -69,3 +69,39 @@ fn more_tokens_than_a_step_takes_disappear_of_every_merchant() {
     assert_eq!(kept(&server), 1);
     assert_eq!(status_with(&server, &live), 200);
 }
+
+/// Sessions that ended so many milliseconds ago, put where those are that operators open.
+fn put_sessions(data: &Data, count: usize, ago_ms: i64) {
+    let now = "SELECT max(created_ms) AS now FROM merchant";
+    let expires = data.number(now) - ago_ms;
+    data.run(&format!(
+        "WITH RECURSIVE upto (n) AS (VALUES (1) UNION ALL SELECT n + 1 FROM upto WHERE n < {count}) \
+         INSERT INTO session (hash, operator, credential, purpose, issued_ms, expires_ms) \
+         SELECT {}, 1, 1, 1, 0, {expires} FROM upto",
+        data.random_hash()
+    ));
+}
+
+/// Whoever comes with a session that ended a moment ago is told so, for as long as the longest of them lasts.
+#[test]
+fn sessions_that_ended_long_ago_disappear_and_others_stay() {
+    const HOUR_MS: i64 = 3_600_000;
+    let mut server = launch().start();
+    let launch = server.launch().clone().with("--job-lease-ms").with("300");
+    assert!(server.terminate().success());
+    let data = Data::of(&launch);
+    put_sessions(&data, 2_500, 13 * HOUR_MS);
+    put_sessions(&data, 5, 11 * HOUR_MS);
+    put_sessions(&data, 7, -HOUR_MS);
+    let server = launch.start();
+    let cleared = |server: &Server| metric(server, "patron_sessions_cleared_total ");
+    soon("the old ones are cleared", || (cleared(&server) == 2_500).then_some(()));
+    assert_eq!(metric(&server, "patron_job_held{job=\"clear_sessions\"} "), 1);
+    let kept = "SELECT count(*) AS count FROM session";
+    assert_eq!(data.number(kept), 12);
+    drop(server);
+    // Where none lasts longer than ten hours, nobody has to be told of one that ended eleven ago.
+    let brief = launch.with("--admin-session-lifetime-s").with("36000").start();
+    soon("five more are cleared", || (cleared(&brief) == 5).then_some(()));
+    assert_eq!(data.number(kept), 7);
+}

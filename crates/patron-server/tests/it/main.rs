@@ -8,6 +8,7 @@
 )]
 
 mod across;
+mod admin;
 mod allow_list;
 mod ammunition;
 mod authentication;
@@ -22,6 +23,7 @@ mod cyrexa;
 mod data;
 mod database;
 mod deployment;
+mod documentation;
 mod durability;
 mod encodings;
 mod endpoints;
@@ -52,6 +54,7 @@ mod properties;
 mod read;
 mod refusals;
 mod retention;
+mod schema;
 mod slow;
 mod stage;
 mod tidy;

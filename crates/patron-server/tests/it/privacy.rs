@@ -1,7 +1,9 @@
 //! Personal values appear in answers to their owner and nowhere else: not in logs, metrics, errors,
 //! answers to others, or any byte of the data directory, in no encoding and under no digest.
 
+mod admin;
 mod cyrexa;
+mod people;
 mod places;
 mod search;
 mod stories;
@@ -116,7 +118,8 @@ impl Telling {
             id: String::new(),
         };
         let stories = successes(&world);
-        let needles = Needles::of(all_canaries().into_iter().chain(cyrexa::all_canaries()));
+        let needles = all_canaries().into_iter().chain(cyrexa::all_canaries());
+        let needles = Needles::of(needles.chain(admin::all_canaries()));
         Self {
             launch,
             server,
@@ -158,17 +161,20 @@ impl Telling {
             }
         }
         if (200..300).contains(&reply.status) {
-            let issued = [&body["juspay"]["client_auth_token"], &body["accessToken"]];
+            let issued =
+                [&body["juspay"]["client_auth_token"], &body["accessToken"], &body["token"]];
             let issued = issued.into_iter().filter_map(Value::as_str).map(str::to_owned);
             self.tokens.lock().unwrap().extend(issued);
             cyrexa::take_clients(&mut body);
+            admin::take_shown(&mut body);
             take_profiles(&mut body);
         }
         let shown = format!("{:?} {body}", heard.headers);
         if let Some(what) = self.needles.find(shown.as_bytes()) {
             panic!("{what} in the answer to {call:?}: {shown}");
         }
-        let codes = [&body["error_code"], &body["error_info"]["code"], &body["code"]];
+        let codes =
+            [&body["error_code"], &body["error_info"]["code"], &body["code"], &body["type"]];
         let code = codes.into_iter().find_map(Value::as_str);
         if let Some(code) = code {
             self.rows.lock().unwrap().insert((reply.status, code.to_owned()));
@@ -201,6 +207,7 @@ impl Telling {
             self.tell(&call, status, code);
         }
         self.tell_cyrexas();
+        self.tell_admins();
         self.tell_too_late();
     }
 
@@ -225,7 +232,8 @@ impl Telling {
         };
         let mut server = launch.start();
         let posts = self.stories.iter().filter(|story| story.method == "POST").map(Story::call);
-        let calls: Vec<Call> = posts.chain(self.cyrexas_late()).collect();
+        let late = self.cyrexas_late().into_iter().chain(self.admins_late());
+        let calls: Vec<Call> = posts.chain(late).collect();
         let address = server.address();
         together(
             calls.len(),
@@ -249,9 +257,12 @@ impl Telling {
     /// The store is away: somebody else holds its lock, or the database is stopped.
     fn tell_without_store(&self) {
         let writes = self.stories.iter().filter_map(Story::writing);
-        let writes: Vec<Call> = writes.chain(self.cyrexas_writing()).collect();
+        let vendors = writes.chain(self.cyrexas_writing()).map(|call| (call, "INTERNAL_ERROR"));
+        let own = self.admins_writing().into_iter().map(|call| (call, "unavailable"));
+        let writes: Vec<(Call, &str)> = vendors.chain(own).collect();
         let tell_all = || {
-            together(writes.len(), |_| (), |at, ()| self.tell(&writes[at], 503, "INTERNAL_ERROR"))
+            let tell = |at: usize| self.tell(&writes[at].0, 503, writes[at].1);
+            together(writes.len(), |_| (), |at, ()| tell(at))
         };
         if let Some(cluster) = self.launch.cluster() {
             cluster.stop();
@@ -280,6 +291,7 @@ impl Telling {
             }
         }
         self.tell_cyrexas_altered();
+        self.tell_admins_altered();
     }
 
     fn data(&self) -> Data {
@@ -357,7 +369,7 @@ fn tell(level: &str, format: &str) {
     let due = due.iter().filter_map(row_of).map(|(status, code)| (status, code.to_owned()));
     assert_eq!(
         seen,
-        due.chain(cyrexa::due()).collect(),
+        due.chain(cyrexa::due()).chain(admin::due()).collect(),
         "each row of the table of errors was answered"
     );
 }
@@ -394,7 +406,11 @@ fn every_endpoint_has_its_story() {
         id: world(),
     };
     let stories = successes(&world);
-    let told = stories.iter().map(|story| (story.method, story.path)).chain(cyrexa::TOLD);
+    let told = stories
+        .iter()
+        .map(|story| (story.method, story.path))
+        .chain(cyrexa::TOLD)
+        .chain(admin::told());
     assert_eq!(gaps(&offered(), told), Vec::<String>::new());
 }
 

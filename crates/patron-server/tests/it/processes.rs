@@ -1,5 +1,6 @@
 //! Several processes over one PostgreSQL: to whoever asks them they are one.
 
+mod erasing;
 mod jobs;
 mod killed;
 mod management;

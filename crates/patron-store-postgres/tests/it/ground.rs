@@ -1,5 +1,6 @@
 //! What the tests of the store stand on: how it is opened, and how its answers are waited for.
 
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -70,4 +71,9 @@ pub(crate) fn open_with(
 /// Waits on the calling thread.
 pub(crate) fn wait<T>(future: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(future)
+}
+
+/// The same, of what answers nothing.
+pub(crate) fn run(future: Pin<Box<dyn Future<Output = ()> + Send + '_>>) {
+    wait(future);
 }

@@ -7,6 +7,8 @@
 )]
 
 mod contract;
+mod erasing;
 mod ground;
+mod purging;
 mod shapes;
 mod together;

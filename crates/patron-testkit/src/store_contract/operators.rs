@@ -1,4 +1,4 @@
-//! Operators.
+//! Operators are found by number and by address, and changed one change after the other.
 
 use patron::entropy::random_bytes;
 use patron::ids::{MerchantNumber, OperatorNumber};

@@ -148,6 +148,18 @@ const fn notes(endpoint: Endpoint) -> &'static str {
     }
 }
 
+/// The headings, in their order, and what stands under each.
+pub(super) const TAGS: [(&str, &str); 5] = [
+    ("Sessions", "Signing in with a password, and who a credential belongs to."),
+    (
+        "Merchants",
+        "Whose customers they are, their settings, and from where their keys may be used.",
+    ),
+    ("Keys", "The merchants' API keys."),
+    ("Operators", "The people who look after customers."),
+    ("Customers", "Finding customers, looking at them, and letting go of them."),
+];
+
 /// Under which heading it stands.
 pub(super) const fn tag(endpoint: Endpoint) -> &'static str {
     match endpoint {

@@ -11,6 +11,10 @@ use crate::codes::{COUNTRIES, CURRENCIES};
 use crate::fields::FieldName;
 use crate::rules::{limits, words};
 
+/// The names of the lists of codes.
+const COUNTRY: &str = "Country";
+const CURRENCY: &str = "Currency";
+
 /// The keys of the vendor's schema that are the server's own.
 pub(super) const OWN: [&str; 7] =
     ["id", "ownerId", "userId", "ownerName", "hasPaymentRequests", "totalDeposits", "createDate"];
@@ -162,11 +166,14 @@ fn said(field: FieldName) -> Schema {
         }
         FieldName::MemberId => short(limits::MEMBER_ID_LENGTH_MAX),
         FieldName::Region => short(limits::REGION_LENGTH_MAX),
-        FieldName::Language => short(limits::LANGUAGE_LENGTH_MAX),
+        FieldName::Language => {
+            let tag = maybe(Type::String).max_length(Some(limits::LANGUAGE_LENGTH_MAX));
+            tag.pattern(Some(LANGUAGE_TAG)).build().into()
+        }
         FieldName::DateOfBirth => date(maybe(Type::String)),
         FieldName::BillingAddress | FieldName::ShippingAddress => shapes::or_null(written_parts()),
-        FieldName::Country => codes(COUNTRIES),
-        FieldName::DefaultCurrency => codes(CURRENCIES),
+        FieldName::Country => code(COUNTRY),
+        FieldName::DefaultCurrency => code(CURRENCY),
         FieldName::Status => or_null_among(words::STATUSES.map(words::of_status).into_iter()),
         FieldName::VerificationStatus => {
             or_null_among(words::VERIFICATIONS.map(words::of_verification).into_iter())
@@ -197,14 +204,17 @@ fn said_of_many(field: FieldName) -> Schema {
                 ("isEnabled", of(Type::Boolean).build().into()),
             ]);
             let one = one.required("notificationType").required("isEnabled").build();
-            shapes::list(one.into(), Some(limits::NOTIFICATIONS_MAX)).build().into()
+            shapes::list(one.into(), Some(limits::NOTIFICATIONS_MAX))
+                .unique_items(true)
+                .build()
+                .into()
         }
         FieldName::Consents => {
             let purpose = some(limits::PURPOSE_LENGTH_MAX).pattern(Some("^[-A-Za-z0-9_.:]+$"));
             let version = short(limits::CONSENT_VERSION_LENGTH_MAX);
             let one = consent(purpose.build().into(), version, moment_or_null());
             let one = one.required("purpose").required("isGranted").build();
-            shapes::list(one.into(), Some(limits::CONSENTS_MAX)).build().into()
+            shapes::list(one.into(), Some(limits::CONSENTS_MAX)).unique_items(true).build().into()
         }
         FieldName::Kyc => {
             check(|| short(limits::KYC_TEXT_LENGTH_MAX), moment_or_null).build().into()
@@ -212,7 +222,7 @@ fn said_of_many(field: FieldName) -> Schema {
         FieldName::TaxInformation => {
             let kind = some(limits::TAX_TYPE_LENGTH_MAX).build();
             let value = some(limits::TAX_VALUE_LENGTH_MAX).build();
-            let one = tax(kind.into(), value.into(), codes(COUNTRIES)).build();
+            let one = tax(kind.into(), value.into(), code(COUNTRY)).build();
             shapes::list(one.into(), Some(limits::TAX_IDS_MAX)).build().into()
         }
         FieldName::Id
@@ -257,13 +267,32 @@ pub(super) fn page(client: Ref) -> Schema {
     ]))
 }
 
+/// A day that there is, of this century or the last; which days lie in the future no pattern can say.
+const DAY: &str = "^(?:(?:19|20)[0-9]{2}-(?:(?:0[13578]|1[02])-(?:0[1-9]|[12][0-9]|3[01])\
+                   |(?:0[469]|11)-(?:0[1-9]|[12][0-9]|30)|02-(?:0[1-9]|1[0-9]|2[0-8]))\
+                   |(?:(?:19|20)(?:0[48]|[2468][048]|[13579][26])|2000)-02-29)$";
+
+/// A well-formed tag (RFC 5646, section 2.1), but for the few that are older than its grammar.
+const LANGUAGE_TAG: &str = "^(?:(?:[A-Za-z]{2,3}(?:-[A-Za-z]{3}){0,3}|[A-Za-z]{4,8})(?:-[A-Za-z]{4})?\
+                            (?:-(?:[A-Za-z]{2}|[0-9]{3}))?(?:-(?:[A-Za-z0-9]{5,8}|[0-9][A-Za-z0-9]{3}))*\
+                            (?:-[0-9A-WYZa-wyz](?:-[A-Za-z0-9]{2,8})+)*(?:-[Xx](?:-[A-Za-z0-9]{1,8})+)?\
+                            |[Xx](?:-[A-Za-z0-9]{1,8})+)$";
+
 fn date(text: ObjectBuilder) -> Schema {
-    text.format(Some(SchemaFormat::KnownFormat(KnownFormat::Date))).build().into()
+    let format = SchemaFormat::KnownFormat(KnownFormat::Date);
+    text.format(Some(format)).pattern(Some(DAY)).build().into()
 }
+
+/// A moment (RFC 3339) on a day that there is.
+const MOMENT: &str = "^(?:[0-9]{4}-(?:(?:0[13578]|1[02])-(?:0[1-9]|[12][0-9]|3[01])\
+                      |(?:0[469]|11)-(?:0[1-9]|[12][0-9]|30)|02-(?:0[1-9]|1[0-9]|2[0-8]))\
+                      |(?:[0-9]{2}(?:0[48]|[2468][048]|[13579][26])|(?:[02468][048]|[13579][26])00)-02-29)\
+                      [Tt](?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](?:\\.[0-9]{1,9})?\
+                      (?:[Zz]|[+-](?:[01][0-9]|2[0-3]):[0-5][0-9])$";
 
 fn moment_or_null() -> Schema {
     let format = SchemaFormat::KnownFormat(KnownFormat::DateTime);
-    maybe(Type::String).format(Some(format)).build().into()
+    maybe(Type::String).format(Some(format)).pattern(Some(MOMENT)).build().into()
 }
 
 fn one_of<const N: usize>(text: ObjectBuilder, words: [&str; N]) -> Schema {
@@ -275,8 +304,18 @@ fn or_null_among<'a>(words: impl Iterator<Item = &'a str>) -> Schema {
     maybe(Type::String).enum_values(Some(values)).build().into()
 }
 
-fn codes(codes: &str) -> Schema {
-    or_null_among(codes.split(' '))
+/// One of the codes that stand in the document under this name, or none.
+fn code(name: &str) -> Schema {
+    let null = of(Type::Null).build();
+    AnyOfBuilder::new().item(Ref::from_schema_name(name)).item(null).build().into()
+}
+
+/// The lists of codes, each under its name.
+pub(super) fn codes() -> [(&'static str, Schema); 2] {
+    [(COUNTRY, COUNTRIES), (CURRENCY, CURRENCIES)].map(|(name, codes)| {
+        let codes = codes.split(' ').map(Value::from);
+        (name, of(Type::String).enum_values(Some(codes)).build().into())
+    })
 }
 
 fn parts(part: impl Fn() -> Schema, country: Schema) -> ObjectBuilder {
@@ -294,7 +333,7 @@ fn written_parts() -> Schema {
     let most = limits::ADDRESS_LENGTH_MAX;
     let part = || Schema::from(maybe(Type::String).max_length(Some(most)).build());
     let about = format!("At most {most} characters in all, a comma and a space between each two");
-    parts(part, codes(COUNTRIES)).description(Some(about)).build().into()
+    parts(part, code(COUNTRY)).description(Some(about)).build().into()
 }
 
 fn texts_by_key(value: Schema) -> ObjectBuilder {

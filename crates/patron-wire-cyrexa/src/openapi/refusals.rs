@@ -2,14 +2,19 @@
 
 use std::collections::BTreeMap;
 
+use patron::clock::Timestamp;
 use serde_json::Value;
-use utoipa::openapi::Content;
+use utoipa::openapi::ContentBuilder;
+use utoipa::openapi::example::ExampleBuilder;
 use utoipa::openapi::response::{Response, ResponseBuilder};
-use utoipa::openapi::schema::{Schema, Type};
+use utoipa::openapi::schema::{Ref, Schema, Type};
 
 use super::{header, shapes};
 use crate::errors::{Refusal, Words};
 use crate::route::Endpoint;
+
+/// When the answers of examples were given: 2024-01-15T10:30:00Z, as in the vendor's.
+const SAMPLE_TIME: Timestamp = Timestamp::from_ms(1_705_314_600_000);
 
 /// Whether a refusal can be the answer of an endpoint.
 pub(super) const fn can_occur(refusal: &Refusal, endpoint: Endpoint) -> bool {
@@ -49,25 +54,72 @@ pub(super) const fn can_occur(refusal: &Refusal, endpoint: Endpoint) -> bool {
     }
 }
 
-/// The refusals of an endpoint, by status.
-pub(super) fn of(endpoint: Endpoint) -> BTreeMap<String, Response> {
-    let mut by_status: BTreeMap<u16, Vec<Refusal>> = BTreeMap::new();
+/// The refusals of an endpoint, by status: references to answers that stand by their names.
+pub(super) fn of(endpoint: Endpoint) -> impl Iterator<Item = (String, Ref)> {
+    by_status(endpoint).into_iter().map(|(status, refusals)| {
+        (status.to_string(), Ref::from_response_name(name_of_any(&refusals)))
+    })
+}
+
+/// These answers, each once.
+pub(super) fn named() -> BTreeMap<String, Response> {
+    let all = Endpoint::ALL.into_iter().flat_map(by_status);
+    all.map(|(_, refusals)| (name_of_any(&refusals), response(&refusals))).collect()
+}
+
+fn by_status(endpoint: Endpoint) -> BTreeMap<u16, Vec<Refusal>> {
+    let mut by_status = BTreeMap::<u16, Vec<Refusal>>::new();
     for refusal in Refusal::samples() {
         if can_occur(&refusal, endpoint) {
             by_status.entry(refusal.http_status()).or_default().push(refusal);
         }
     }
-    let response =
-        |(status, refusals): (u16, Vec<Refusal>)| (status.to_string(), response(&refusals));
-    by_status.into_iter().map(response).collect()
+    by_status
+}
+
+const fn name(refusal: &Refusal) -> &'static str {
+    match refusal {
+        Refusal::Missing(_) => "MissingField",
+        Refusal::Wrong(_) => "WrongFormat",
+        Refusal::Malformed => "Malformed",
+        Refusal::PatchDocument => "PatchDocument",
+        Refusal::OtherId => "OtherId",
+        Refusal::Unauthenticated => "Unauthorized",
+        Refusal::Expired => "TokenExpired",
+        Refusal::Forbidden => "Forbidden",
+        Refusal::BadOrigin => "AddressRefused",
+        Refusal::CustomerNotFound => "UnknownCustomer",
+        Refusal::AlreadyExists => "MemberIdTaken",
+        Refusal::PreconditionFailed => "PreconditionFailed",
+        Refusal::TooManyRequests { .. } => "TooManyRequests",
+        Refusal::IdempotencyConflict => "IdempotencyConflict",
+        Refusal::IdempotencyMismatch => "IdempotencyMismatch",
+        Refusal::EndpointNotFound => "UnknownPath",
+        Refusal::MethodNotAllowed { .. } => "MethodNotAllowed",
+        Refusal::RequestTimeout => "RequestTimeout",
+        Refusal::PayloadTooLarge => "PayloadTooLarge",
+        Refusal::UnsupportedMediaType => "UnsupportedMediaType",
+        Refusal::Internal => "InternalError",
+        Refusal::Unavailable { .. } => "Unavailable",
+    }
+}
+
+fn name_of_any(refusals: &[Refusal]) -> String {
+    refusals.iter().map(name).collect::<Vec<_>>().join("Or")
 }
 
 fn response(refusals: &[Refusal]) -> Response {
     let texts: Vec<&str> = refusals.iter().map(|refusal| refusal.words().message).collect();
-    let content = Content::new(Some(body(refusals)));
+    let examples = refusals.iter().map(|refusal| {
+        let body = refusal.body("7f0c5a52-8b0e-4e0e-9d57-2f6b3c1d9e10", SAMPLE_TIME);
+        let summary = refusal.words().message;
+        let value = serde_json::from_slice(&body).ok();
+        (name(refusal), ExampleBuilder::new().summary(summary).value(value))
+    });
+    let content = ContentBuilder::new().schema(Some(body(refusals))).examples_from_iter(examples);
     let mut response = ResponseBuilder::new()
         .description(texts.join("; "))
-        .content("application/json", content)
+        .content("application/json", content.build())
         .header("X-Request-Id", header("The request's id"));
     for (name, _) in refusals.iter().filter_map(Refusal::header) {
         response = response.header(name.as_str(), header("As in HTTP"));

@@ -30,15 +30,15 @@ pub(super) fn free_text(text: &str, length_max: usize) -> bool {
 }
 
 /// A name has a word in it.
-pub(super) fn name(text: &String) -> bool {
+pub(super) fn name(text: &str) -> bool {
     is_within(text, limits::NAME_LENGTH_MAX) && text.contains(|c: char| !c.is_whitespace())
 }
 
-pub(super) fn email(text: &String) -> bool {
+pub(super) fn email(text: &str) -> bool {
     is_within(text, limits::EMAIL_LENGTH_MAX) && is_mailbox(text)
 }
 
-pub(super) fn phone(text: &String) -> bool {
+pub(super) fn phone(text: &str) -> bool {
     is_within(text, limits::PHONE_LENGTH_MAX)
         && text.bytes().all(|byte| byte.is_ascii_digit() || b"+ ()-.".contains(&byte))
         && text.bytes().any(|byte| byte.is_ascii_digit())
@@ -58,17 +58,17 @@ pub(super) fn birth_date(date: Date, now: Timestamp) -> bool {
     date.year() >= limits::BIRTH_YEAR_MIN && today.is_ok_and(|today| date <= today)
 }
 
-pub(super) fn country(text: &String) -> bool {
+pub(super) fn country(text: &str) -> bool {
     codes::is_country(text)
 }
 
-pub(super) fn currency(text: &String) -> bool {
+pub(super) fn currency(text: &str) -> bool {
     codes::is_currency(text)
 }
 
 /// A well-formed tag (RFC 5646, section 2.2.9).
-pub(super) fn language(text: &String) -> bool {
-    is_within(text, limits::LANGUAGE_LENGTH_MAX) && LanguageTag::parse(text.as_str()).is_ok()
+pub(super) fn language(text: &str) -> bool {
+    is_within(text, limits::LANGUAGE_LENGTH_MAX) && LanguageTag::parse(text).is_ok()
 }
 
 pub(super) fn notifications(settings: &[NotificationSetting]) -> bool {

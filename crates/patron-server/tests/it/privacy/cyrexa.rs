@@ -280,7 +280,7 @@ fn log_in(password: &str) -> Call {
 
 impl Telling {
     fn told(&self) -> Told<'_> {
-        let number = self.number.get().expect("the customer was created");
+        let number = self.number.get().unwrap();
         let path = format!("{CLIENTS}/{number}");
         Told { world: &self.world, path, bare: format!("/customers/{number}") }
     }

@@ -1,5 +1,6 @@
 //! Stories with canaries in them: each endpoint's success, and everything that can go wrong with it.
 
+use super::people;
 use patron_testkit::http::{Call, basic, colonless};
 use patron_wire_juspay::fields::FieldName;
 
@@ -62,7 +63,7 @@ const ELSEWHERE: [&str; 14] = [
 /// Every value that is searched for.
 pub(super) fn all_canaries() -> Vec<&'static str> {
     let fields = PROFILE.into_iter().chain(SWITCHES).flat_map(canaries);
-    fields.chain(ELSEWHERE).collect()
+    fields.chain(ELSEWHERE).chain(people::CANARIES).collect()
 }
 
 /// Puts canaries wherever a request can hold something that nobody asked for.

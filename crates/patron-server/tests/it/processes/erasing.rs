@@ -1,0 +1,114 @@
+//! Erasing where several processes have the data: one erases, and the customer is gone at all of them.
+
+use std::fs;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use patron_testkit::http::{Call, Connection};
+use patron_testkit::postgres::{Cluster, Setup};
+use patron_testkit::server::{Launch, SANDBOX_KEY, Server};
+use patron_testkit::wait::soon;
+use serde_json::{Value, json};
+
+use super::{Processes, launch_on};
+use crate::stage::{metric, text};
+
+const JON: &str = "/customers/jon@example.com";
+
+/// Updates the customer by way of a process until there is none, and hears nothing else of it from then on.
+fn storm(processes: &Processes, number: usize, id: &str, is_over: &AtomicBool, gone: &AtomicUsize) {
+    let mut connection = Connection::open(processes.server(number));
+    let mut is_gone = false;
+    for round in 0.. {
+        let form = format!("first_name={number}{round}");
+        let call = Call::post(format!("/customers/{id}")).basic(SANDBOX_KEY).form(form);
+        match connection.send(&call).status {
+            200 => assert!(!is_gone, "process {number} has it back"),
+            404 if !is_gone => {
+                is_gone = true;
+                gone.fetch_add(1, Ordering::Relaxed);
+            }
+            404 => {}
+            other => panic!("process {number} answers {other}"),
+        }
+        if is_over.load(Ordering::Relaxed) {
+            return;
+        }
+    }
+}
+
+#[test]
+fn whoever_is_erased_is_gone_at_every_process() {
+    let processes = Processes::three();
+    let form = "object_reference_id=jon@example.com&mobile_number=1";
+    let id = text(&processes.post(0, "/customers", form).expect(200), "id").to_owned();
+    let target = format!("{JON}?options.get_client_auth_token=true");
+    let made = processes.get(0, &target).expect(200);
+    let token = text(&made["juspay"], "client_auth_token").to_owned();
+    let (is_over, gone) = (AtomicBool::new(false), AtomicUsize::new(0));
+    std::thread::scope(|scope| {
+        for number in 0..3 {
+            let (processes, id, is_over, gone) = (&processes, &id, &is_over, &gone);
+            scope.spawn(move || storm(processes, number, id, is_over, gone));
+        }
+        let erased =
+            processes.manage(&["erase", "testaccount", "jon@example.com", "--yes", "--json"]);
+        let erased = erased.json();
+        // When the command has answered, nobody is told anything else.
+        for number in 0..3 {
+            assert_eq!(processes.get(number, JON).status, 404);
+            assert_eq!(processes.get(number, &format!("/customers/{id}")).status, 404);
+            let with_token = Call::get(JON).bearer(&token).send(processes.server(number));
+            assert_eq!(with_token.status, 401);
+        }
+        assert!(erased["receipt"].is_object(), "{erased}");
+        soon("each process has heard of it", || (gone.load(Ordering::Relaxed) == 3).then_some(()));
+        is_over.store(true, Ordering::Relaxed);
+    });
+    let found = processes.verify();
+    assert_eq!((&found["customers"], &found["erased"]), (&json!(1), &json!(1)), "{found}");
+    let purged = |number| metric(processes.server(number), "patron_erased_purged_total ");
+    assert!((0..3).map(purged).sum::<usize>() <= 1, "one of them, or the command");
+}
+
+fn status(server: &Server, reference: &str) -> u16 {
+    Call::get(format!("/customers/{reference}")).basic(SANDBOX_KEY).send(server).status
+}
+
+/// An installation in another database of the same server, with a data directory of its own.
+fn restored(cluster: &Cluster, copy: &str, ledger: &str) -> Launch {
+    let launch = launch_on(&cluster.url_of(copy));
+    fs::create_dir(launch.data()).unwrap();
+    fs::write(launch.data().join("erasures.log"), ledger).unwrap();
+    launch
+}
+
+/// Each process has a ledger of its own, so that a database that is brought back takes all of them, one after the
+/// other in one file.
+#[test]
+fn a_database_that_is_brought_back_takes_the_ledgers_of_all_processes() {
+    let cluster = Setup::new().start();
+    let mut server = launch_on(&cluster.url()).start();
+    for reference in ["r1", "r2", "r3"] {
+        let form = format!("object_reference_id={reference}&mobile_number=1");
+        Call::post("/customers").basic(SANDBOX_KEY).form(form).send(&server).expect(200);
+    }
+    assert!(server.terminate().success());
+    for copy in ["early", "late"] {
+        cluster.psql(&format!("CREATE DATABASE {copy} TEMPLATE patron OWNER patron"));
+    }
+    let ledgers = ["r1", "r2"].map(|reference| {
+        let process = launch_on(&cluster.url());
+        let words = ["erase", "testaccount", reference, "--yes", "--no-wait", "--json"];
+        let erased = process.manage(&words).json();
+        assert_eq!(erased["receipt"], Value::Null, "{erased}");
+        fs::read_to_string(process.data().join("erasures.log")).unwrap()
+    });
+    assert!(ledgers.iter().all(|ledger| ledger.lines().count() == 1), "{ledgers:?}");
+
+    let part = restored(&cluster, "early", &ledgers[0]).start();
+    let seen = ["r1", "r2", "r3"].map(|reference| status(&part, reference));
+    assert_eq!(seen, [404, 200, 200], "what the other process has erased is back");
+    let whole = restored(&cluster, "late", &ledgers.concat()).start();
+    let seen = ["r1", "r2", "r3"].map(|reference| status(&whole, reference));
+    assert_eq!(seen, [404, 404, 200]);
+}
