@@ -1,14 +1,16 @@
 //! The access log: who looked at whom.
 
-use patron::access_log::{AccessPlace, SealedAccess};
+use patron::access_log::{AccessPlace, Accessed, SealedAccess};
 use patron::clock::Timestamp;
 use patron::ids::{AccessId, CustomerNumber, MerchantNumber};
+use patron::store::StoreError;
+use tokio_postgres::Row;
 
 use crate::by_merchant::{Rows, send};
 use crate::connections::Connection;
 use crate::errors::Failed;
 use crate::read::all;
-use crate::rows::read_access;
+use crate::rows::Columns;
 use crate::sql::{Kind, RowsStatement, Statement, Value};
 
 /// An entry that is there already was written before by whoever did not hear of it: its name is random.
@@ -101,4 +103,19 @@ pub(crate) async fn list(
         }
     };
     all(&connection.query(statement, &values).await?, read_access)
+}
+
+/// Reads merchant, at_ms, id, accessed, number, actor, actor_number, sealed.
+fn read_access(row: &Row) -> Result<SealedAccess, StoreError> {
+    let mut columns = Columns::of(row, "access_log");
+    Ok(SealedAccess {
+        merchant: columns.take_merchant("merchant")?,
+        at: columns.take_time("at_ms")?,
+        id: AccessId::from_bytes(columns.take_bytes("id")?),
+        accessed: columns.take_code("accessed", Accessed::from_code)?,
+        customer: columns.take_optional_customer("number")?,
+        actor_code: columns.take_number("actor")?,
+        actor_number: columns.take_number("actor_number")?,
+        sealed: columns.take("sealed")?,
+    })
 }

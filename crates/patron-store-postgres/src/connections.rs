@@ -205,7 +205,10 @@ impl Connection {
     /// to anybody else afterwards.
     pub(crate) async fn run_for_long(&self, sql: &str) -> Result<bool, Failed> {
         match self.pooler {
-            Pooler::None => self.run("SET statement_timeout = 0").await?,
+            // As gently as the server does such things by itself.
+            Pooler::None => {
+                self.run("SET statement_timeout = 0; SET vacuum_cost_delay = '2ms'").await?;
+            }
             // Nobody asked for a limit there, outside of transactions.
             Pooler::Transaction => {}
         }

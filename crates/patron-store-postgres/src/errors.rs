@@ -115,11 +115,12 @@ pub(crate) enum NotAnswering {
     /// The server takes no writes any more.
     #[error("the database server has become a replica, which takes no writes")]
     Demoted,
-    /// What only the tables' owner may do.
+    /// What only the tables' owner may do was not done.
     #[error(
-        "the role of --database-url does not own the tables, and so cannot see to it that what was erased is gone"
+        "the database vacuums with a warning, so that what was erased may still be there: the role of \
+         --database-url has to own the tables"
     )]
-    NotOwner,
+    NotVacuumed,
     /// What was asked together with others failed for all of them.
     #[error(transparent)]
     Shared(Arc<StoreError>),

@@ -2,14 +2,15 @@
 
 use patron::clock::Timestamp;
 use patron::ids::{MerchantNumber, OperatorNumber};
-use patron::operator::SealedOperator;
+use patron::operator::{Role, SealedOperator};
 use patron::store::{StoreError, Unique};
+use tokio_postgres::Row;
 
 use crate::connections::Connection;
 use crate::errors::Failed;
 use crate::manage::merchant_exists;
 use crate::read::{all, one};
-use crate::rows::{Columns, integer, read_operator};
+use crate::rows::{Columns, integer};
 use crate::sql::{Kind, Statement, Value};
 
 macro_rules! select_operator {
@@ -200,4 +201,21 @@ pub(crate) async fn update(
     ];
     connection.execute(&UPDATE, &values).await?;
     Ok(())
+}
+
+/// Reads the columns of `operator`.
+fn read_operator(row: &Row) -> Result<SealedOperator, StoreError> {
+    let mut columns = Columns::of(row, "operator");
+    Ok(SealedOperator {
+        number: OperatorNumber::new(columns.take_number("number")?),
+        merchant: columns.take_optional_merchant("merchant")?,
+        role: columns.take_code("role", Role::from_code)?,
+        created: columns.take_time("created_ms")?,
+        disabled: columns.take_optional_time("disabled_ms")?,
+        revision: columns.take_number("revision")?,
+        credential: columns.take_number("credential")?,
+        email_index: columns.take_bytes("email_index")?,
+        sealed: columns.take("sealed")?,
+        password: columns.take("password")?,
+    })
 }

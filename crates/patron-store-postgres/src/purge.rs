@@ -2,7 +2,10 @@
 //!
 //! A row that is deleted stays in its page until nobody can see it any more, and its bytes stay until the place is
 //! written over, which PostgreSQL does when it needs the place and not before. So tables that are small are written
-//! anew, during which nobody else gets at them; tables that are large are vacuumed.
+//! anew, during which nobody else gets at them; tables that are large are vacuumed, and the room that keys have left
+//! in theirs is written over, after which nothing opens what may be left in the others.
+
+mod overwrite;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -15,15 +18,18 @@ use tokio::time::sleep;
 
 use crate::connections::Connection;
 use crate::errors::{Failed, NotAnswering};
+use crate::purge::overwrite::overwrite_keys;
 use crate::read::one;
 use crate::rows::Columns;
 use crate::sql::{Kind, Statement, Value};
 use crate::transaction::Database;
 
-/// Every table that an erasure takes something personal from, and the index in whose order it is written anew. The
-/// keys come first: once they are gone, nothing opens what may be left of the rest.
+/// The table without which nothing opens what is in the others.
+const KEYS: &str = "customer_key";
+
+/// Every table that an erasure takes something personal from, and the index in whose order it is written anew.
 const TABLES: [(&str, &str); 4] = [
-    ("customer_key", "customer_key_pkey"),
+    (KEYS, "customer_key_pkey"),
     ("customer", "customer_number"),
     ("history", "history_pkey"),
     ("client_token", "client_token_pkey"),
@@ -33,11 +39,13 @@ const TABLES: [(&str, &str); 4] = [
 const LOOK_FOR_MAX: Duration = Duration::from_secs(1);
 const LOOK_AGAIN_AFTER: Duration = Duration::from_millis(50);
 
-/// For how many times as long as others had to wait they have their peace afterwards.
+/// For how many times as long as others had to wait they have their peace afterwards, and for how many times as
+/// long as room was written over, which keeps the server busy.
 const PEACE: u32 = 60;
+const PEACE_FROM_OVERWRITING: u32 = 20;
 
-/// How long others may wait without earning any.
-const UNNOTICED: Duration = Duration::from_secs(1);
+/// Nobody notices when a table of this size is written anew.
+const UNNOTICED_BYTES: u64 = 8 << 20;
 
 /// The first transaction that has not begun.
 const END_SQL: &str = "SELECT pg_snapshot_xmax(pg_current_snapshot())::text::bigint";
@@ -75,7 +83,9 @@ static SIZE: Statement =
 
 /// The statements of this file, for those who look at all of them.
 pub(crate) fn statements() -> Vec<&'static Statement> {
-    vec![&END, &HORIZON, &ON_WORKERS, &SIZE]
+    let mut statements = overwrite::statements();
+    statements.extend([&END, &HORIZON, &ON_WORKERS, &SIZE]);
+    statements
 }
 
 /// Purges. Cheap to clone.
@@ -127,24 +137,22 @@ impl Purging {
         if !inner.is_out_of_sight(&ends, LOOK_FOR_MAX).await? {
             return Ok(Purged::HeldUp);
         }
-        let mut others_waited = Duration::ZERO;
         for (table, index) in TABLES {
             let began = inner.clock.elapsed();
-            let cleaned = match inner.rewrite_if_small(table, index).await? {
-                Rewritten::Done => {
-                    others_waited += inner.clock.elapsed().saturating_sub(began);
-                    true
+            let (is_clean, peace) = match inner.rewrite_if_small(table, index).await? {
+                Rewritten::Done { bytes } if bytes <= UNNOTICED_BYTES => (true, 0),
+                Rewritten::Done { bytes: _ } => (true, PEACE),
+                Rewritten::TooLarge if table == KEYS => {
+                    (inner.clean_keys().await?, PEACE_FROM_OVERWRITING)
                 }
-                Rewritten::TooLarge => inner.vacuum(table).await?,
-                Rewritten::HeldUp => false,
+                Rewritten::TooLarge => (inner.vacuum(table, "INDEX_CLEANUP ON").await?, 0),
+                Rewritten::HeldUp => (false, PEACE),
             };
-            if !cleaned {
+            inner.earn_peace(began, peace);
+            if !is_clean {
                 return Ok(Purged::HeldUp);
             }
         }
-        let peace = others_waited.saturating_sub(UNNOTICED).saturating_mul(PEACE);
-        *inner.peace_until.lock().unwrap_or_else(PoisonError::into_inner) =
-            inner.clock.elapsed().saturating_add(peace);
         // A replica may have come back meanwhile, and look at what was there before it was away.
         let is_gone = inner.is_out_of_sight(&ends, Duration::ZERO).await?;
         Ok(if is_gone { Purged::Done } else { Purged::HeldUp })
@@ -153,7 +161,9 @@ impl Purging {
 
 /// What came of writing a table anew.
 enum Rewritten {
-    Done,
+    Done {
+        bytes: u64,
+    },
     TooLarge,
     /// Somebody has the table.
     HeldUp,
@@ -175,7 +185,7 @@ impl Inner {
                 if self.is_cluster {
                     for row in held.query(&ON_WORKERS, &[Value::Text(sql)]).await? {
                         let mut columns = Columns::of(&row, "(server)");
-                        let name = columns.take_text("name")?;
+                        let name = columns.take("name")?;
                         match columns.take_optional_number("transaction")? {
                             Some(number) => servers.push((name, number)),
                             None => return Ok(None),
@@ -224,7 +234,7 @@ impl Inner {
         let sql = &format!("SET LOCAL enable_seqscan = on; CLUSTER {table} USING {index}");
         let written = self.database.write_once(|held| async move { held.run(sql).await }).await;
         match written {
-            Ok(()) => Ok(Rewritten::Done),
+            Ok(()) => Ok(Rewritten::Done { bytes: size }),
             Err(failed) if failed.is_locked_out() => Ok(Rewritten::HeldUp),
             Err(failed) if failed.waited_too_long() => {
                 self.rewrite_bytes_max.fetch_min(size.saturating_sub(1), Ordering::Relaxed);
@@ -234,10 +244,36 @@ impl Inner {
         }
     }
 
-    /// Vacuums a table, which hinders nobody; whether nobody hindered it.
-    async fn vacuum(&self, table: &'static str) -> Result<bool, Failed> {
-        // Without being told it leaves indexes alone where little has changed.
-        let sql = &format!("VACUUM (INDEX_CLEANUP ON) {table}");
+    /// Lets others have their peace for a multiple of the time since something began.
+    fn earn_peace(&self, began: Duration, multiple: u32) {
+        let now = self.clock.elapsed();
+        let peace = now.saturating_sub(began).saturating_mul(multiple);
+        let mut until = self.peace_until.lock().unwrap_or_else(PoisonError::into_inner);
+        *until = (*until).max(now).saturating_add(peace);
+    }
+
+    /// Makes erased keys go from a table that is too large to be written anew; whether nobody hindered it.
+    async fn clean_keys(&self) -> Result<bool, Failed> {
+        // It freezes what it leaves, since it waits for whoever is in a page only if that has something to freeze.
+        if !self.vacuum(KEYS, "INDEX_CLEANUP ON, FREEZE").await? {
+            return Ok(false);
+        }
+        // On the servers of a cluster it cannot be seen how much room there is.
+        if self.is_cluster {
+            return Ok(true);
+        }
+        match overwrite_keys(&self.database).await {
+            Ok(()) => self.vacuum(KEYS, "INDEX_CLEANUP ON").await,
+            // Another process is at it.
+            Err(failed) if failed.is_locked_out() => Ok(false),
+            Err(failed) => Err(failed),
+        }
+    }
+
+    /// Vacuums a table, which hinders nobody; whether nobody hindered it. Without being told it leaves indexes alone
+    /// where little has changed.
+    async fn vacuum(&self, table: &'static str, options: &str) -> Result<bool, Failed> {
+        let sql = &format!("VACUUM ({options}) {table}");
         let vacuumed = self
             .database
             .patient()
@@ -250,7 +286,7 @@ impl Inner {
             .await;
         match vacuumed {
             // It passes over a table that is not its own with no more than a warning.
-            Ok(false) => Err(StoreError::from(NotAnswering::NotOwner).into()),
+            Ok(false) => Err(StoreError::from(NotAnswering::NotVacuumed).into()),
             Ok(true) => Ok(true),
             Err(failed) if failed.is_locked_out() => Ok(false),
             Err(failed) => Err(failed),

@@ -1,23 +1,18 @@
 //! Rows and what they mean: each type of the core as columns, and back. Nothing is cut off or
 //! guessed: what does not fit is `Corrupt`.
 
-use patron::access_log::{Accessed, SealedAccess};
 use patron::api_key::ApiKey;
 use patron::blind_index::Indexes;
 use patron::clock::Timestamp;
 use patron::erasure::ErasedCustomer;
 use patron::event::Event;
 use patron::history::{EntryHeader, Happened, HistoryHead, SealedEntry};
-use patron::ids::{
-    AccessId, ChangeId, CustomerNumber, KeyNumber, MerchantId, MerchantNumber, OperatorNumber,
-};
+use patron::ids::{ChangeId, CustomerNumber, KeyNumber, MerchantId, MerchantNumber};
 use patron::installation::{Installation, Mode};
 use patron::keys::{KeyOwner, KeyPurpose, WrappedCustomerKey, WrappedKey};
 use patron::merchant::{Merchant, Settings, Standing, UnreadableSetting};
-use patron::operator::{Role, SealedOperator};
 use patron::profile::Field;
 use patron::seal::{SealedCustomer, Unwrapped};
-use patron::session::{SessionPurpose, SessionRecord};
 use patron::store::{CustomerAge, ListedKey, StoreError};
 use patron::token::TokenRecord;
 use tokio_postgres::Row;
@@ -52,7 +47,7 @@ impl<'r> Columns<'r> {
     }
 
     /// The next column, as PostgreSQL keeps it.
-    fn take<T: FromSql<'r>>(&mut self, column: &'static str) -> Result<T, StoreError> {
+    pub(crate) fn take<T: FromSql<'r>>(&mut self, column: &'static str) -> Result<T, StoreError> {
         let value = self.row.try_get(self.next).map_err(|_| self.corrupt(column))?;
         self.next = self.next.saturating_add(1);
         Ok(value)
@@ -65,11 +60,6 @@ impl<'r> Columns<'r> {
     ) -> Result<T, StoreError> {
         let Whole(number) = self.take(column)?;
         T::try_from(number).map_err(|_| self.corrupt(column))
-    }
-
-    /// The next column, a text.
-    pub(crate) fn take_text(&mut self, column: &'static str) -> Result<String, StoreError> {
-        self.take(column)
     }
 
     pub(crate) fn take_optional_number(
@@ -108,7 +98,7 @@ impl<'r> Columns<'r> {
     }
 
     /// The next column, a code that `parse` knows.
-    fn take_code<U>(
+    pub(crate) fn take_code<U>(
         &mut self,
         column: &'static str,
         parse: impl FnOnce(u8) -> Option<U>,
@@ -117,7 +107,7 @@ impl<'r> Columns<'r> {
         parse(code).ok_or_else(|| self.corrupt(column))
     }
 
-    fn take_time(&mut self, column: &'static str) -> Result<Timestamp, StoreError> {
+    pub(crate) fn take_time(&mut self, column: &'static str) -> Result<Timestamp, StoreError> {
         Ok(Timestamp::from_ms(self.take_number(column)?))
     }
 
@@ -135,7 +125,7 @@ impl<'r> Columns<'r> {
         Ok(MerchantNumber::new(self.take_number(column)?))
     }
 
-    fn take_optional_merchant(
+    pub(crate) fn take_optional_merchant(
         &mut self,
         column: &'static str,
     ) -> Result<Option<MerchantNumber>, StoreError> {
@@ -143,7 +133,7 @@ impl<'r> Columns<'r> {
         Ok(number.map_err(|_| self.corrupt(column))?.map(MerchantNumber::new))
     }
 
-    fn take_optional_customer(
+    pub(crate) fn take_optional_customer(
         &mut self,
         column: &'static str,
     ) -> Result<Option<CustomerNumber>, StoreError> {
@@ -444,21 +434,6 @@ pub(crate) fn read_age(row: &Row) -> Result<CustomerAge, StoreError> {
     })
 }
 
-/// Reads merchant, at_ms, id, accessed, number, actor, actor_number, sealed.
-pub(crate) fn read_access(row: &Row) -> Result<SealedAccess, StoreError> {
-    let mut columns = Columns::of(row, "access_log");
-    Ok(SealedAccess {
-        merchant: columns.take_merchant("merchant")?,
-        at: columns.take_time("at_ms")?,
-        id: AccessId::from_bytes(columns.take_bytes("id")?),
-        accessed: columns.take_code("accessed", Accessed::from_code)?,
-        customer: columns.take_optional_customer("number")?,
-        actor_code: columns.take_number("actor")?,
-        actor_number: columns.take_number("actor_number")?,
-        sealed: columns.take("sealed")?,
-    })
-}
-
 /// Reads merchant, hash, number, issued_ms, expires_ms, uses_left.
 pub(crate) fn read_token(row: &Row) -> Result<TokenRecord, StoreError> {
     let mut columns = Columns::of(row, "client_token");
@@ -469,35 +444,5 @@ pub(crate) fn read_token(row: &Row) -> Result<TokenRecord, StoreError> {
         issued: columns.take_time("issued_ms")?,
         expires: columns.take_time("expires_ms")?,
         uses_left: columns.take_number("uses_left")?,
-    })
-}
-
-/// Reads the columns of `operator`.
-pub(crate) fn read_operator(row: &Row) -> Result<SealedOperator, StoreError> {
-    let mut columns = Columns::of(row, "operator");
-    Ok(SealedOperator {
-        number: OperatorNumber::new(columns.take_number("number")?),
-        merchant: columns.take_optional_merchant("merchant")?,
-        role: columns.take_code("role", Role::from_code)?,
-        created: columns.take_time("created_ms")?,
-        disabled: columns.take_optional_time("disabled_ms")?,
-        revision: columns.take_number("revision")?,
-        credential: columns.take_number("credential")?,
-        email_index: columns.take_bytes("email_index")?,
-        sealed: columns.take("sealed")?,
-        password: columns.take("password")?,
-    })
-}
-
-/// Reads hash, operator, credential, purpose, issued_ms, expires_ms.
-pub(crate) fn read_session(row: &Row) -> Result<SessionRecord, StoreError> {
-    let mut columns = Columns::of(row, "session");
-    Ok(SessionRecord {
-        hash: columns.take_bytes("hash")?,
-        operator: OperatorNumber::new(columns.take_number("operator")?),
-        credential: columns.take_number("credential")?,
-        purpose: columns.take_code("purpose", SessionPurpose::from_code)?,
-        issued: columns.take_time("issued_ms")?,
-        expires: columns.take_time("expires_ms")?,
     })
 }

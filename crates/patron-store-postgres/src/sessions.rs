@@ -1,13 +1,15 @@
 //! Operators' sessions: opened, found, closed, and cleared away once they have expired.
 
 use patron::clock::Timestamp;
-use patron::session::SessionRecord;
+use patron::ids::OperatorNumber;
+use patron::session::{SessionPurpose, SessionRecord};
 use patron::store::{StoreError, Unique};
+use tokio_postgres::Row;
 
 use crate::connections::Connection;
 use crate::errors::Failed;
 use crate::read::one;
-use crate::rows::{integer, read_session};
+use crate::rows::{Columns, integer};
 use crate::sql::{Kind, Statement, Value};
 
 static OPEN: Statement = Statement::new(
@@ -74,4 +76,17 @@ pub(crate) async fn clear(
     let values = [Value::Whole(now.as_ms()), Value::Whole(limit.into())];
     let cleared = connection.execute(&CLEAR, &values).await?;
     Ok(u32::try_from(cleared).unwrap_or(u32::MAX))
+}
+
+/// Reads hash, operator, credential, purpose, issued_ms, expires_ms.
+fn read_session(row: &Row) -> Result<SessionRecord, StoreError> {
+    let mut columns = Columns::of(row, "session");
+    Ok(SessionRecord {
+        hash: columns.take_bytes("hash")?,
+        operator: OperatorNumber::new(columns.take_number("operator")?),
+        credential: columns.take_number("credential")?,
+        purpose: columns.take_code("purpose", SessionPurpose::from_code)?,
+        issued: columns.take_time("issued_ms")?,
+        expires: columns.take_time("expires_ms")?,
+    })
 }

@@ -17,6 +17,9 @@ use crate::store_contract::persons::Made;
 /// How many bytes are looked for at once. So many agree by chance in no file of any length.
 const PIECE: usize = 8;
 
+/// What the pieces of wrapped keys are of.
+pub const KEY: &str = "the wrapped key";
+
 /// Pieces of all that customers ever had in the store and that must be gone, and what each was of.
 #[derive(Debug, Default)]
 pub struct Traces(HashMap<u64, &'static str>);
@@ -34,7 +37,7 @@ impl Traces {
     /// When the change is an erasure's.
     pub fn add_change(&mut self, made: &Made) {
         let ChangeParts { customer, entry, .. } = made.change.parts();
-        self.add("the wrapped key", &customer.key.wrapped);
+        self.add(KEY, &customer.key.wrapped);
         self.add("the sealed customer", &customer.sealed);
         self.add("a sealed history entry", entry.sealed.as_ref().unwrap());
         let indexes = &customer.indexes;

@@ -5,6 +5,8 @@ mod components;
 mod operations;
 mod parameters;
 
+use std::collections::BTreeMap;
+
 use http::Method;
 use patron_wire::Setting;
 use patron_wire::openapi::{ProblemType, with_problem_types};
@@ -37,7 +39,7 @@ pub fn openapi(settings: &[Setting]) -> OpenApi {
         )
         .servers(Some([ServerBuilder::new().url("/").build()]))
         .paths(paths)
-        .components(Some(components::components(settings)))
+        .components(Some(components::components(settings, refusals())))
         .tags(Some(
             operations::TAGS
                 .map(|(name, about)| TagBuilder::new().name(name).description(Some(about)).build()),
@@ -75,7 +77,7 @@ fn operation(endpoint: Endpoint) -> OperationBuilder {
         success(&operations::success(endpoint)),
     );
     for status in operations::refusals(endpoint) {
-        responses = responses.response(status.to_string(), refusal(status));
+        responses = responses.response(status.to_string(), Ref::from_response_name(named(status)));
     }
     let mut operation = OperationBuilder::new()
         .operation_id(Some(operation_id(endpoint)))
@@ -136,6 +138,17 @@ fn success(success: &Success) -> ResponseBuilder {
         response = response.header("Location", header(about, Type::String));
     }
     response
+}
+
+/// The name of all refusals with a status.
+fn named(status: u16) -> String {
+    format!("Refused{status}")
+}
+
+/// What endpoints refuse with, by these names.
+fn refusals() -> BTreeMap<String, ResponseBuilder> {
+    let statuses = Endpoint::ALL.iter().flat_map(|endpoint| operations::refusals(*endpoint));
+    statuses.map(|status| (named(status), refusal(status))).collect()
 }
 
 /// A refusal as it is answered.
@@ -216,10 +229,13 @@ mod tests {
         let document = document();
         let mut found = BTreeSet::new();
         references(&document, &mut found);
-        let schemas = document["components"]["schemas"].as_object().unwrap();
-        let there: BTreeSet<String> =
-            schemas.keys().map(|name| format!("#/components/schemas/{name}")).collect();
-        assert_eq!(found, there);
+        let components = document["components"].as_object().unwrap();
+        let there = components.iter().filter(|(kind, _)| *kind != "securitySchemes");
+        let there = there.flat_map(|(kind, named)| {
+            let names = named.as_object().unwrap().keys();
+            names.map(move |name| format!("#/components/{kind}/{name}"))
+        });
+        assert_eq!(found, there.collect());
     }
 
     #[test]

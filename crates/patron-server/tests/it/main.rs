@@ -23,6 +23,7 @@ mod cyrexa;
 mod data;
 mod database;
 mod deployment;
+mod documentation;
 mod durability;
 mod encodings;
 mod endpoints;

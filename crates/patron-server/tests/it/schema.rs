@@ -167,17 +167,27 @@ fn operator(server: &Server, email: &str) -> Value {
     server.manage_with(&[&words[..], &more].concat(), &format!("{PASSWORD}\n")).json()
 }
 
-/// How many operations there were, at the least.
-fn has_tested(report: &Value, operations: u64) {
+/// Checks that there were so many operations, and that each was reached but for these: what is always refused tells
+/// nothing about what is answered otherwise.
+fn has_reached(report: &Value, operations: u64, all_but: &[&str]) {
     assert_eq!(report["operations"]["tested"], operations, "{report:#}");
-    let cases = report["test_cases"]["generated"].as_u64().unwrap();
-    assert!(cases > 20 * operations, "{report:#}");
+    let rates = report["valid_rates"].as_object().unwrap();
+    let accepted = |phases: &Value| {
+        let phases = phases.as_object().unwrap().values();
+        phases.map(|phase| phase["accepted"].as_u64().unwrap()).sum::<u64>()
+    };
+    let reached = rates.iter().filter(|(_, phases)| accepted(phases) > 0);
+    let reached: BTreeSet<&str> = reached.map(|(operation, _)| operation.as_str()).collect();
+    let missed: Vec<_> =
+        rates.keys().map(String::as_str).filter(|name| !reached.contains(name)).collect();
+    assert_eq!(missed, all_but, "{report:#}");
+    assert_eq!(u64::try_from(rates.len()).unwrap(), operations, "{report:#}");
 }
 
 #[test]
 fn what_juspays_document_says_is_what_is_answered() {
     let stage = Stage::new();
-    has_tested(&stage.fuzz("juspay", &["--auth", &format!("{}:", stage.key)]), 6);
+    has_reached(&stage.fuzz("juspay", &["--auth", &format!("{}:", stage.key)]), 6, &[]);
 }
 
 #[test]
@@ -191,23 +201,25 @@ fn what_juspays_document_says_is_what_a_customers_own_device_is_answered() {
     for operation in ["findCustomer", "updateCustomer"] {
         arguments.extend(["--include-operation-id", operation]);
     }
-    has_tested(&stage.fuzz("juspay", &arguments), 2);
+    has_reached(&stage.fuzz("juspay", &arguments), 2, &[]);
 }
 
 #[test]
 fn what_cyrexas_document_says_is_what_is_answered() {
     let stage = Stage::new();
-    has_tested(&stage.fuzz("cyrexa", &["--header", &format!("X-API-Key: {}", stage.key)]), 8);
+    has_reached(&stage.fuzz("cyrexa", &["--header", &format!("X-API-Key: {}", stage.key)]), 8, &[]);
 }
 
 #[test]
 fn what_our_own_document_says_is_what_is_answered() {
     let stage = Stage::new();
     let credential = format!("Authorization: Bearer {}", stage.session);
-    has_tested(&stage.fuzz("admin", &["--header", &credential]), 30);
+    has_reached(&stage.fuzz("admin", &["--header", &credential]), 30, &[]);
 }
 
 #[test]
 fn what_the_documentations_document_says_is_what_is_answered() {
-    has_tested(&Stage::new().fuzz("docs", &[]), 10);
+    let report = Stage::new().fuzz("docs", &[]);
+    // Types of problems are looked up in `documentation`.
+    has_reached(&report, 10, &["GET /docs/errors/{type}", "HEAD /docs/errors/{type}"]);
 }

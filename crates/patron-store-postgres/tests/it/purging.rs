@@ -1,17 +1,21 @@
 //! What was erased is gone from the tables' files once it is purged.
 
 use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use patron::clock::MonotonicClock;
 use patron::erasure::Purged;
 use patron::store::Store as _;
 use patron_store_postgres::{Pooler, PostgresStore, Settings};
 use patron_testkit::crowd::Crowd;
 use patron_testkit::effort::rounds;
 use patron_testkit::postgres::{Cluster, Pgbouncer, SUPERUSER, Setup, USER};
+use patron_testkit::traces::{KEY, Traces};
 use patron_testkit::wait::{soon, timed};
 
-use crate::ground::{open, run, settings, wait};
+use crate::ground::{PassingTime, open, open_at, run, settings, wait};
 
 /// A server that counts and clears as often as it can.
 fn busy() -> Setup {
@@ -95,15 +99,41 @@ fn file_of_keys(cluster: &Cluster) -> String {
     cluster.psql("SELECT pg_relation_filenode('customer_key')")
 }
 
+/// What opens those who were erased is gone as well, though the rest may be there until its room is needed.
 #[test]
-fn large_tables_are_vacuumed() {
+fn no_key_is_left_in_a_large_table_that_is_vacuumed() {
     let cluster = Setup::new().with("autovacuum", "off").start();
+    let files = cluster.data_directory().join("base");
     let settings = Settings { rewrite_bytes_max: 0, ..settings(&cluster.url()) };
-    let store = with_erased(&cluster, &settings);
+    let store = open(&settings);
+    let mut crowd = Crowd::new(23, run);
+    let size = rounds(500, 20_000);
+    let mut traces = Traces::default();
+    for round in 0..3 {
+        crowd.grow(&store, size);
+        cluster.psql("ANALYZE");
+        // Some here and there, then whole pages.
+        traces.merge(crowd.erase(&store, [7, 3, 1][round]));
+        if round == 1 {
+            cluster.psql("VACUUM customer_key");
+        }
+    }
+    crowd.grow(&store, 10);
+    cluster.restart();
+    let before = traces.found_in(&files);
+    assert!(before.contains_key(KEY), "only {before:?} would have been found anyway");
     let file = file_of_keys(&cluster);
+    // As long as what takes their place.
+    assert_eq!(cluster.psql("SELECT DISTINCT length(wrapped) FROM customer_key"), "60");
     purge(&store);
     assert_eq!(dead_rows(&cluster), 0);
     assert_eq!(file_of_keys(&cluster), file, "it was written anew");
+    cluster.stop();
+    assert_eq!(traces.found_in(&files).get(KEY), None);
+    cluster.start();
+    soon("the store finds its server again", || wait(store.check()).ok());
+    crowd.are_there(&store);
+    assert_eq!(cluster.psql("SELECT count(*) FROM customer_key"), "10");
 }
 
 #[test]
@@ -161,26 +191,45 @@ fn a_replica_whose_readers_are_not_to_be_disturbed_holds_a_purge_up() {
     assert_eq!(dead_rows(&cluster), 0);
 }
 
+/// Time that passes, and that leaps.
+struct LeapingTime {
+    passing: PassingTime,
+    leapt_s: AtomicU64,
+}
+
+impl MonotonicClock for LeapingTime {
+    fn elapsed(&self) -> Duration {
+        self.passing.elapsed() + Duration::from_secs(self.leapt_s.load(Ordering::SeqCst))
+    }
+}
+
 #[test]
-fn who_has_a_table_holds_a_purge_up_and_nobody_waits_long_for_that() {
+fn who_has_a_table_holds_a_purge_up_and_nobody_waits_long_or_often_for_that() {
     let cluster = Setup::new().with("autovacuum", "off").start();
     let settings =
         Settings { lock_time_max: Duration::from_millis(1_600), ..settings(&cluster.url()) };
-    let store = with_erased(&cluster, &settings);
+    drop(with_erased(&cluster, &settings));
+    let clock = Arc::new(LeapingTime { passing: PassingTime::start(), leapt_s: AtomicU64::new(0) });
+    let stores: Arc<dyn MonotonicClock> = Arc::<LeapingTime>::clone(&clock);
+    let store = open_at(&settings, stores);
     let other = open(&settings);
     // It has looked at the keys and may look at them again.
     let reader = cluster.stand(USER, "BEGIN; SELECT count(*) FROM customer_key");
     let purging = store.purge_erased();
-    soon("it waits for the table", || {
+    let waits = || {
         let waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted \
                        AND relation = 'customer_key'::regclass";
-        (cluster.psql(waiting) != "0").then_some(())
-    });
+        cluster.psql(waiting) != "0"
+    };
+    soon("it waits for the table", || waits().then_some(()));
     let mut crowd = Crowd::of_merchant(2, 5, run);
     let ((), waited) = timed(|| crowd.grow(&other, 5));
     assert!(waited < settings.lock_time_max, "{waited:?}");
     assert_eq!(wait(purging).unwrap(), Purged::HeldUp);
+    // Whoever waited has his peace, though nobody is in the way any more.
     drop(reader);
+    assert_eq!(wait(store.purge_erased()).unwrap(), Purged::HeldUp);
+    clock.leapt_s.store(600, Ordering::SeqCst);
     purge(&store);
     assert_eq!(dead_rows(&cluster), 0);
 }
@@ -247,4 +296,30 @@ fn a_purge_of_a_cluster_waits_for_all_its_servers() {
     purge(&store);
     assert_eq!(dead_rows(&cluster), 0);
     assert_eq!(file_of_keys(&cluster), file, "it was written anew");
+}
+
+/// A database that was in use before the server was told to note nothing.
+#[test]
+fn what_the_server_has_noted_of_customers_is_said() {
+    let cluster = Cluster::new();
+    let store = with_erased(&cluster, &settings(&cluster.url()));
+    let noted = || {
+        let found = wait(store.integrity()).unwrap();
+        found.into_iter().find(|line| line.contains("statistics"))
+    };
+    cluster.psql("ANALYZE");
+    assert_eq!(noted(), None);
+    cluster.psql(
+        "ALTER TABLE customer ALTER COLUMN email_search SET STATISTICS 100; ANALYZE customer",
+    );
+    let line = noted().unwrap();
+    assert!(line.contains("customer.email_search, of customers"), "{line}");
+    // As docs/scale.md says.
+    cluster.psql(
+        "ALTER TABLE customer ALTER COLUMN email_search SET STATISTICS 0; \
+         DELETE FROM pg_statistic WHERE starelid = 'customer'::regclass AND staattnum IN \
+           (SELECT attnum FROM pg_attribute WHERE attrelid = 'customer'::regclass AND attstattarget = 0); \
+         VACUUM FULL pg_statistic",
+    );
+    assert_eq!(noted(), None);
 }
