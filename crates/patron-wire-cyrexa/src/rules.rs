@@ -395,20 +395,22 @@ const fn field_of(name: FieldName) -> Option<Field> {
     }
 }
 
-/// Refuses what a customer's own device may not change: where the merchant says how the customer
-/// stands.
+/// Refuses what a customer's own device may not change: how the merchant names the customer, and how it
+/// says that the customer stands. Whoever could choose a reference could be found in another's place, and
+/// learn from what is taken which there are.
 ///
 /// # Errors
 /// `Denied` when the edit touches one of these.
 pub(crate) fn check_own_edit(edit: &ProfileEdit) -> Result<(), Error> {
-    let is_kept = edit.status == Edit::Keep
+    let is_kept = edit.reference == Edit::Keep
+        && edit.status == Edit::Keep
         && edit.verification == Edit::Keep
         && edit.kyc == Edit::Keep
         && edit.tax_ids == Edit::Keep;
     if is_kept {
         return Ok(());
     }
-    Err(Error::new(Kind::Denied, "a client auth token does not change how the customer stands"))
+    Err(Error::new(Kind::Denied, "a client auth token does not change what the merchant says"))
 }
 
 /// A number in a query: digits within `range`, or `default` when it is not sent.
