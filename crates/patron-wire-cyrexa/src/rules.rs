@@ -20,17 +20,27 @@ use crate::correspondence;
 use crate::errors::WrongFields;
 use crate::fields::FieldName;
 
+/// Whose word a request is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Speaker {
+    /// The merchant's side.
+    Merchant,
+    /// A customer's own device.
+    Device,
+}
+
 /// What binds a request beside its own words.
 #[derive(Debug, Clone)]
 pub(crate) struct Rules {
     country_code: String,
     now: Timestamp,
+    speaker: Speaker,
 }
 
 impl Rules {
-    /// The rules for a request to this merchant that arrived then.
-    pub(crate) fn of(merchant: &Merchant, now: Timestamp) -> Self {
-        Self { country_code: merchant.settings.country_code.as_str().to_owned(), now }
+    /// The rules for a request of this speaker's to this merchant that arrived then.
+    pub(crate) fn of(merchant: &Merchant, speaker: Speaker, now: Timestamp) -> Self {
+        Self { country_code: merchant.settings.country_code.as_str().to_owned(), now, speaker }
     }
 }
 
@@ -308,7 +318,10 @@ impl<'a> Wanted<'a> {
                 FieldName::Consents,
                 said(FieldName::Consents),
                 consents,
-                |value| values::consents(value, before.as_ref(), self.rules.now),
+                |value| {
+                    let Rules { country_code: _, now, speaker } = self.rules;
+                    values::consents(value, before.as_ref(), *speaker, *now)
+                },
                 |all| allowed::consents(all),
             )),
             kyc: sealed(judge.field(

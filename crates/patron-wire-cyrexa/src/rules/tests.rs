@@ -7,7 +7,7 @@ use super::*;
 const NOW: Timestamp = Timestamp::from_ms(1_705_314_600_000);
 
 fn rules() -> Rules {
-    Rules { country_code: "91".to_owned(), now: NOW }
+    Rules { country_code: "91".to_owned(), now: NOW, speaker: Speaker::Merchant }
 }
 
 fn edited(stored: &Profile, body: &str) -> Result<ProfileEdit, Vec<FieldName>> {
