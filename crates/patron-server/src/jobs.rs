@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use patron::Patron;
+use patron::clock::MonotonicClock;
 use patron::jobs::{JobPolicy, Jobs};
 use patron::store::Job;
 use tokio::task::JoinHandle;
@@ -11,7 +12,7 @@ use tokio::time::{MissedTickBehavior, interval};
 
 use crate::metrics::Metrics;
 use crate::refusal::chain;
-use crate::system::SystemClock;
+use crate::system::{PassingTime, SystemClock};
 
 /// The least time between two rounds.
 const PAUSE_MIN: Duration = Duration::from_millis(100);
@@ -22,8 +23,9 @@ pub(crate) fn begin(
     policy: JobPolicy,
     metrics: &Arc<Metrics>,
 ) -> Vec<JoinHandle<()>> {
+    let passing: Arc<dyn MonotonicClock> = Arc::new(PassingTime::start());
     let begin = |job| {
-        let jobs = Jobs::new(Arc::clone(patron), policy);
+        let jobs = Jobs::new(Arc::clone(patron), policy, Arc::clone(&passing));
         tokio::spawn(serve(job, jobs, policy.lease, Arc::clone(metrics)))
     };
     Job::ALL.into_iter().map(begin).collect()

@@ -9,8 +9,8 @@ use zeroize::Zeroizing;
 use crate::config::Secret;
 use crate::refusal::Refusal;
 
-/// The most bytes of an answer: a password, and the end of its line.
-const ANSWER_LENGTH_MAX: u64 = 1_024;
+/// The most bytes of an answer: a password in characters of four bytes, and the end of its line.
+const ANSWER_LENGTH_MAX: u64 = 1_026;
 
 /// Whether there is somebody to ask.
 pub(crate) fn is_there() -> bool {
@@ -47,8 +47,7 @@ fn checked(text: &str) -> Result<Secret, Refusal> {
     match Password::chosen(text) {
         Some(_) => Ok(Secret::new(text.to_owned())),
         None => Err(Refusal::configuration(format!(
-            "a password has at least {LENGTH_MIN} characters and at most {LENGTH_MAX} bytes: choose \
-             another"
+            "a password has {LENGTH_MIN} to {LENGTH_MAX} characters: choose another"
         ))),
     }
 }
@@ -69,7 +68,7 @@ fn ask(prompt: &str) -> io::Result<()> {
 
 /// The next line of what comes in, without its end.
 fn read_line() -> io::Result<Zeroizing<String>> {
-    let mut line = Zeroizing::new(String::with_capacity(1_024));
+    let mut line = Zeroizing::new(String::with_capacity(1_026));
     io::stdin().lock().take(ANSWER_LENGTH_MAX).read_line(&mut line)?;
     let length = line.trim_end_matches(['\r', '\n']).len();
     line.truncate(length);

@@ -278,8 +278,9 @@ struct Committer {
     views: Arc<Views>,
     listeners: Listeners,
     is_stopped: Arc<AtomicBool>,
-    written: Written,
     suspects: Arc<Suspects>,
+    /// Dropped after the connection: see [`Written`].
+    written: Written,
 }
 
 impl Drop for Committer {
@@ -379,7 +380,7 @@ impl Committer {
 
     /// Notes which pages the commit has written.
     fn note_written(&mut self) {
-        match self.written.read(&self.connection) {
+        match self.written.read() {
             Ok(pages) => self.suspects.add(&pages),
             Err(_) => self.suspects.add_all(),
         }

@@ -1,26 +1,36 @@
-//! Which pages were written: what the heads of the log's frames say, read after each commit.
+//! Which pages were written: what the index of the log says, read after each commit.
 //!
-//! The form of the log: <https://www.sqlite.org/fileformat2.html#the_write_ahead_log>.
+//! SQLite keeps beside its log, in shared memory, which page each of its frames is of. The form of that file:
+//! <https://www.sqlite.org/walformat.html#the_wal_index_file_format>.
 
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 
-use rusqlite::Connection;
+/// The version that the form of the file has had from the beginning.
+const VERSION: u32 = 3_007_000;
 
-const HEADER: u64 = 32;
-const FRAME_HEADER: u64 = 24;
+/// The file comes in blocks of this length.
+const BLOCK: u64 = 32_768;
 
-/// The log of the connection that writes, as far as it was read.
+/// How many frames each block tells of, and how many less the first one, which begins with a header.
+const FRAMES: u64 = 4_096;
+const FRAMES_LESS: u64 = 34;
+
+/// How long the number of a page is.
+const NUMBER: u64 = 4;
+
+/// The log of the connection that writes, as far as it was looked at.
 pub(crate) struct Written {
     path: PathBuf,
-    /// Open from the first commit on. (To open and close the database itself would take SQLite's locks on it
-    /// away; on the log there are none.)
+    /// Open from the first commit on, and for as long as any connection of this process is: SQLite has its locks
+    /// on this file, and the system takes all of a process's locks on a file away when it closes it, through
+    /// whichever handle.
     file: Option<File>,
     /// What tells this log from the one before it, which began at the same place.
     generation: [u8; 8],
-    /// How many of its frames were read.
+    /// How many of its frames were looked at.
     frames: u64,
 }
 
@@ -28,64 +38,56 @@ impl Written {
     /// Of the log beside this database.
     pub(crate) fn beside(database: &Path) -> Self {
         let mut path = database.as_os_str().to_owned();
-        path.push("-wal");
+        path.push("-shm");
         Self { path: path.into(), file: None, generation: [0; 8], frames: 0 }
     }
 
-    /// The pages that were written by commits since the last call, some of them twice. `connection` is the one that
-    /// writes, and does not at the moment.
+    /// The pages that were written by commits since the last call, some of them twice. The connection that writes
+    /// does not at the moment.
     ///
     /// # Errors
     /// When it cannot be read. Then it is not known which.
-    pub(crate) fn read(&mut self, connection: &Connection) -> io::Result<Vec<u32>> {
-        let pages = self.read_on(connection);
+    pub(crate) fn read(&mut self) -> io::Result<Vec<u32>> {
+        let pages = self.read_on();
         if pages.is_err() {
-            self.file = None;
             self.frames = 0;
         }
         pages
     }
 
-    fn read_on(&mut self, connection: &Connection) -> io::Result<Vec<u32>> {
-        // How many frames are committed: behind those there may be others, of an older log or taken back.
-        let frames = connection
-            .prepare_cached("PRAGMA main.wal_checkpoint(NOOP)")
-            .and_then(|mut statement| statement.query_row([], |row| row.get::<_, i64>(1)))
-            .map_err(io::Error::other)?;
-        let frames = u64::try_from(frames).map_err(io::Error::other)?;
-        if frames == 0 {
-            self.frames = 0;
-            return Ok(Vec::new());
-        }
+    fn read_on(&mut self) -> io::Result<Vec<u32>> {
         let file = match self.file.take() {
             Some(file) => file,
             None => File::open(&self.path)?,
         };
         let file = self.file.insert(file);
-        let header: [u8; 32] = read_at(file, 0)?;
-        let [_, _, page_length, _, generation @ .., _, _] = header.as_chunks::<4>().0 else {
+        let mut header = [0; 40];
+        file.read_exact_at(&mut header, 0)?;
+        let [version, _, _, _, frames, _, _, _, generation @ ..] = header.as_chunks::<4>().0 else {
             return Err(io::ErrorKind::UnexpectedEof.into());
         };
-        if *generation.as_flattened() != self.generation {
+        if u32::from_ne_bytes(*version) != VERSION {
+            return Err(io::ErrorKind::InvalidData.into());
+        }
+        let frames = u32::from_ne_bytes(*frames).into();
+        if *generation.as_flattened() != self.generation || frames < self.frames {
             self.generation = generation.as_flattened().try_into().map_err(io::Error::other)?;
             self.frames = 0;
         }
-        let length = FRAME_HEADER.saturating_add(u32::from_be_bytes(*page_length).into());
-        let pages = (self.frames..frames).map(|frame| {
-            let at = HEADER.saturating_add(frame.saturating_mul(length));
-            read_at(file, at).map(u32::from_be_bytes)
-        });
-        let pages = pages.collect::<io::Result<_>>()?;
-        self.frames = frames;
+        let mut pages = Vec::new();
+        while self.frames < frames {
+            // As if the first block had those that stand in the way of its header.
+            let place = self.frames.saturating_add(FRAMES_LESS);
+            let in_block = place % FRAMES;
+            let count = frames.saturating_sub(self.frames).min(FRAMES.saturating_sub(in_block));
+            let length = usize::try_from(count.saturating_mul(NUMBER)).map_err(io::Error::other)?;
+            let mut numbers = vec![0; length];
+            file.read_exact_at(&mut numbers, place / FRAMES * BLOCK + in_block * NUMBER)?;
+            pages.extend(numbers.as_chunks::<4>().0.iter().map(|page| u32::from_ne_bytes(*page)));
+            self.frames = self.frames.saturating_add(count);
+        }
         Ok(pages)
     }
-}
-
-/// So many bytes at this place.
-fn read_at<const N: usize>(file: &File, at: u64) -> io::Result<[u8; N]> {
-    let mut bytes = [0; N];
-    file.read_exact_at(&mut bytes, at)?;
-    Ok(bytes)
 }
 
 #[cfg(test)]
@@ -130,7 +132,7 @@ mod tests {
         }
 
         fn read(&mut self) -> Vec<u32> {
-            self.written.read(&self.connection).unwrap()
+            self.written.read().unwrap()
         }
 
         /// Numbers of pages that have changed since the last call.
@@ -177,6 +179,21 @@ mod tests {
         }
     }
 
+    /// More frames than the first blocks of the index tell of.
+    #[test]
+    fn a_long_log_is_read_to_its_end() {
+        let mut watched = Watched::new();
+        for _ in 0..12 {
+            for _ in 0..20 {
+                watched.run(GROW);
+            }
+            watched.check();
+        }
+        assert!(watched.written.frames > 2 * FRAMES, "{} frames only", watched.written.frames);
+        watched.run("UPDATE t SET b = randomblob(500) WHERE n = 7");
+        watched.check();
+    }
+
     #[test]
     fn what_was_taken_back_leads_nobody_astray() {
         let mut watched = Watched::new();
@@ -184,10 +201,11 @@ mod tests {
         watched.check();
         // So little room that what is not committed goes into the log.
         watched.run("PRAGMA cache_size = 5; PRAGMA cache_spill = 5;");
-        let length = |watched: &Watched| std::fs::metadata(&watched.written.path).unwrap().len();
-        let before = length(&watched);
+        let log = watched.path.with_extension("db-wal");
+        let length = || std::fs::metadata(&log).unwrap().len();
+        let before = length();
         watched.run("BEGIN; UPDATE t SET b = randomblob(500); ROLLBACK");
-        assert!(length(&watched) > before, "nothing was spilled");
+        assert!(length() > before, "nothing was spilled");
         watched.check();
         // Fewer frames than were taken back, which stand behind them.
         for n in [1, 150, 2] {
@@ -200,10 +218,12 @@ mod tests {
     fn a_log_that_cannot_be_read_is_read_from_its_beginning_later() {
         let mut watched = Watched::new();
         watched.run(GROW);
-        let path = std::mem::replace(&mut watched.written.path, "nowhere".into());
-        watched.written.file = None;
-        assert!(watched.written.read(&watched.connection).is_err());
-        watched.written.path = path;
+        let index = std::fs::read(&watched.written.path).unwrap();
+        let broken = tempfile::tempfile().unwrap();
+        broken.write_all_at(&index[..140], 0).unwrap();
+        let file = watched.written.file.replace(broken);
+        assert!(watched.written.read().is_err());
+        watched.written.file = file;
         watched.check();
     }
 }

@@ -3,6 +3,7 @@
 use http::{HeaderMap, HeaderName};
 use patron::Patron;
 use patron::access::Admitted;
+use patron::error::{Error, Kind};
 use patron::principal::Principal;
 use patron::session::{SessionPurpose, SessionText};
 use patron::sign_in::SignedIn;
@@ -49,21 +50,30 @@ fn shown(headers: &HeaderMap) -> Result<Shown, Refusal> {
     shown.ok_or(Refusal::Unauthenticated)
 }
 
+/// Why a credential is no good is nobody's business: all of them are told the same.
+fn refused(error: Error) -> Failure {
+    if *error.kind() == Kind::Unauthenticated {
+        let public = "there is no credential, or it is not in force";
+        return Error::new(Kind::Unauthenticated, public).because(error).into();
+    }
+    error.into()
+}
+
 /// Lets in whoever has a session or a key in force. The allow-list binds keys.
 pub(crate) async fn caller<'a>(
     patron: &'a Patron,
     request: &Request,
 ) -> Result<Caller<'a>, Failure> {
     let context = &request.context;
+    let now = context.received;
     match shown(&request.headers)? {
         Shown::Key(key) => {
-            let authenticated = patron.authenticate_key(&key, context.received).await?;
+            let authenticated = patron.authenticate_key(&key, now).await.map_err(refused)?;
             Ok(Caller::Key(authenticated.admit(context.client)?))
         }
         Shown::Session(text) => {
-            let purpose = SessionPurpose::Admin;
-            let signed_in = patron.authenticate_session(&text, purpose, context.received).await?;
-            Ok(Caller::Operator(signed_in))
+            let signed_in = patron.authenticate_session(&text, SessionPurpose::Admin, now).await;
+            Ok(Caller::Operator(signed_in.map_err(refused)?))
         }
     }
 }

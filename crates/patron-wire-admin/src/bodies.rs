@@ -214,10 +214,8 @@ impl Fields {
         key: &str,
         read: impl FnOnce(Json) -> Result<T, Expected>,
     ) -> Option<T> {
-        match self.take(key)? {
-            Json::Null => None,
-            value => read(value).map_err(|detail| self.refuse(key, detail)).ok(),
-        }
+        let value = self.take(key).filter(|value| *value != Json::Null)?;
+        read(value).map_err(|detail| self.refuse(key, detail)).ok()
     }
 
     /// A field that stays as it is where it is left out, and that `null` unsets.

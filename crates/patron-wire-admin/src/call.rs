@@ -1,5 +1,7 @@
 //! One request on its way: to what its path names, and to what its caller may do there.
 
+use std::pin::Pin;
+
 use patron::Patron;
 use patron::error::{Error, Kind};
 use patron::ids::{CustomerNumber, KeyNumber, MerchantId, OperatorNumber};
@@ -27,6 +29,9 @@ pub(crate) struct Call<'a> {
 
 /// What any endpoint answers.
 pub(crate) type Outcome = Result<Reply, Failure>;
+
+/// The same, when it is there.
+type OutcomeFuture<'c> = Pin<Box<dyn Future<Output = Outcome> + Send + 'c>>;
 
 impl<'a> Call<'a> {
     /// Whoever asks.
@@ -78,39 +83,39 @@ impl<'a> Call<'a> {
 
     /// Does what the endpoint is for. Each checks in the same order: who asks, from where, the merchant, the
     /// right to it, what is said, and whether what it is about is there.
-    pub(crate) async fn answer(&mut self, endpoint: Endpoint) -> Outcome {
+    pub(crate) fn answer(&mut self, endpoint: Endpoint) -> OutcomeFuture<'_> {
         match endpoint {
-            Endpoint::LogIn => sessions::log_in(self).await,
-            Endpoint::LogOut => sessions::log_out(self).await,
-            Endpoint::FindCaller => sessions::find_caller(self).await,
-            Endpoint::ListMerchants => merchants::list(self).await,
-            Endpoint::CreateMerchant => merchants::create(self).await,
-            Endpoint::FindMerchant => merchants::find(self).await,
-            Endpoint::UpdateMerchant => merchants::update(self).await,
-            Endpoint::ListKeys => keys::list(self).await,
-            Endpoint::CreateKey => keys::create(self).await,
-            Endpoint::RevokeKey => keys::revoke(self).await,
-            Endpoint::RollKey => keys::roll(self).await,
-            Endpoint::FindAllowList => allow_lists::find(self).await,
-            Endpoint::ReplaceAllowList => allow_lists::replace(self).await,
-            Endpoint::TryAllowList => allow_lists::try_out(self).await,
-            Endpoint::ListOperators => operators::list(self).await,
-            Endpoint::CreateOperator => operators::create(self).await,
-            Endpoint::UpdateOperator => operators::update(self).await,
-            Endpoint::ListDeploymentOperators => operators::list_of_deployment(self).await,
-            Endpoint::CreateDeploymentOperator => operators::create_of_deployment(self).await,
-            Endpoint::UpdateDeploymentOperator => operators::update_of_deployment(self).await,
-            Endpoint::SearchCustomers => customers::search(self).await,
-            Endpoint::FindCustomer => customers::find(self).await,
-            Endpoint::DeleteCustomer => customers::delete(self).await,
-            Endpoint::EraseCustomer => erasures::erase(self).await,
-            Endpoint::FindErasure => erasures::find(self).await,
-            Endpoint::ReplaceMetadata => customers::replace_metadata(self).await,
-            Endpoint::ReplacePaymentFacts => customers::replace_payment_facts(self).await,
-            Endpoint::ListHistory => history::list(self).await,
-            Endpoint::ExportCustomer => exports::export(self).await,
-            Endpoint::ListAccesses => access_log::list(self).await,
-            Endpoint::IntrospectToken => tokens::introspect(self).await,
+            Endpoint::LogIn => Box::pin(sessions::log_in(self)),
+            Endpoint::LogOut => Box::pin(sessions::log_out(self)),
+            Endpoint::FindCaller => Box::pin(sessions::find_caller(self)),
+            Endpoint::ListMerchants => Box::pin(merchants::list(self)),
+            Endpoint::CreateMerchant => Box::pin(merchants::create(self)),
+            Endpoint::FindMerchant => Box::pin(merchants::find(self)),
+            Endpoint::UpdateMerchant => Box::pin(merchants::update(self)),
+            Endpoint::ListKeys => Box::pin(keys::list(self)),
+            Endpoint::CreateKey => Box::pin(keys::create(self)),
+            Endpoint::RevokeKey => Box::pin(keys::revoke(self)),
+            Endpoint::RollKey => Box::pin(keys::roll(self)),
+            Endpoint::FindAllowList => Box::pin(allow_lists::find(self)),
+            Endpoint::ReplaceAllowList => Box::pin(allow_lists::replace(self)),
+            Endpoint::TryAllowList => Box::pin(allow_lists::try_out(self)),
+            Endpoint::ListOperators => Box::pin(operators::list(self)),
+            Endpoint::CreateOperator => Box::pin(operators::create(self)),
+            Endpoint::UpdateOperator => Box::pin(operators::update(self)),
+            Endpoint::ListDeploymentOperators => Box::pin(operators::list_of_deployment(self)),
+            Endpoint::CreateDeploymentOperator => Box::pin(operators::create_of_deployment(self)),
+            Endpoint::UpdateDeploymentOperator => Box::pin(operators::update_of_deployment(self)),
+            Endpoint::SearchCustomers => Box::pin(customers::search(self)),
+            Endpoint::FindCustomer => Box::pin(customers::find(self)),
+            Endpoint::DeleteCustomer => Box::pin(customers::delete(self)),
+            Endpoint::EraseCustomer => Box::pin(erasures::erase(self)),
+            Endpoint::FindErasure => Box::pin(erasures::find(self)),
+            Endpoint::ReplaceMetadata => Box::pin(customers::replace_metadata(self)),
+            Endpoint::ReplacePaymentFacts => Box::pin(customers::replace_payment_facts(self)),
+            Endpoint::ListHistory => Box::pin(history::list(self)),
+            Endpoint::ExportCustomer => Box::pin(exports::export(self)),
+            Endpoint::ListAccesses => Box::pin(access_log::list(self)),
+            Endpoint::IntrospectToken => Box::pin(tokens::introspect(self)),
         }
     }
 }

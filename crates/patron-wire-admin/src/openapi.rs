@@ -2,8 +2,11 @@
 //! read and answered.
 
 mod components;
+mod examples;
 mod operations;
 mod parameters;
+
+use std::collections::BTreeMap;
 
 use http::Method;
 use patron_wire::Setting;
@@ -37,7 +40,7 @@ pub fn openapi(settings: &[Setting]) -> OpenApi {
         )
         .servers(Some([ServerBuilder::new().url("/").build()]))
         .paths(paths)
-        .components(Some(components::components(settings)))
+        .components(Some(components::components(settings, refusals())))
         .tags(Some(
             operations::TAGS
                 .map(|(name, about)| TagBuilder::new().name(name).description(Some(about)).build()),
@@ -75,7 +78,7 @@ fn operation(endpoint: Endpoint) -> OperationBuilder {
         success(&operations::success(endpoint)),
     );
     for status in operations::refusals(endpoint) {
-        responses = responses.response(status.to_string(), refusal(status));
+        responses = responses.response(status.to_string(), Ref::from_response_name(named(status)));
     }
     let mut operation = OperationBuilder::new()
         .operation_id(Some(operation_id(endpoint)))
@@ -92,8 +95,8 @@ fn operation(endpoint: Endpoint) -> OperationBuilder {
     }
     let body = match operations::said(endpoint) {
         Said::Nothing => return operation,
-        Said::Json(name) => RequestBodyBuilder::new().content(JSON, content(name)),
-        Said::Form(name) => RequestBodyBuilder::new().content(FORM, content(name)),
+        Said::Json(name) => RequestBodyBuilder::new().content(JSON, said(endpoint, name)),
+        Said::Form(name) => RequestBodyBuilder::new().content(FORM, said(endpoint, name)),
     };
     operation.request_body(Some(body.required(Some(Required::True)).build()))
 }
@@ -107,6 +110,11 @@ fn operation_id(endpoint: Endpoint) -> String {
 
 fn content(schema: &str) -> utoipa::openapi::Content {
     ContentBuilder::new().schema(Some(Ref::from_schema_name(schema))).build()
+}
+
+fn said(endpoint: Endpoint, schema: &str) -> utoipa::openapi::Content {
+    let content = ContentBuilder::new().schema(Some(Ref::from_schema_name(schema)));
+    content.example(examples::body(endpoint)).build()
 }
 
 fn header(about: &str, kind: Type) -> utoipa::openapi::Header {
@@ -136,6 +144,17 @@ fn success(success: &Success) -> ResponseBuilder {
         response = response.header("Location", header(about, Type::String));
     }
     response
+}
+
+/// The name of all refusals with a status.
+fn named(status: u16) -> String {
+    format!("Refused{status}")
+}
+
+/// What endpoints refuse with, by these names.
+fn refusals() -> BTreeMap<String, ResponseBuilder> {
+    let statuses = Endpoint::ALL.iter().flat_map(|endpoint| operations::refusals(*endpoint));
+    statuses.map(|status| (named(status), refusal(status))).collect()
 }
 
 /// A refusal as it is answered.
@@ -216,10 +235,13 @@ mod tests {
         let document = document();
         let mut found = BTreeSet::new();
         references(&document, &mut found);
-        let schemas = document["components"]["schemas"].as_object().unwrap();
-        let there: BTreeSet<String> =
-            schemas.keys().map(|name| format!("#/components/schemas/{name}")).collect();
-        assert_eq!(found, there);
+        let components = document["components"].as_object().unwrap();
+        let there = components.iter().filter(|(kind, _)| *kind != "securitySchemes");
+        let there = there.flat_map(|(kind, named)| {
+            let names = named.as_object().unwrap().keys();
+            names.map(move |name| format!("#/components/{kind}/{name}"))
+        });
+        assert_eq!(found, there.collect());
     }
 
     #[test]

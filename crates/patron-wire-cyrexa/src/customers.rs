@@ -19,7 +19,7 @@ use crate::fields::FieldName;
 use crate::login;
 use crate::route::{Endpoint, Route};
 use crate::rules::limits::{PAGE_NUMBER_MAX, PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX};
-use crate::rules::{Rules, Wanted, bounded, check_own_edit};
+use crate::rules::{Rules, Speaker, Wanted, bounded, check_own_edit};
 
 /// Answers a request. The order of checks is the contract's: route, method, authentication,
 /// allow-list, body, existence, `If-Match`.
@@ -68,7 +68,7 @@ async fn create_customer(patron: &Patron, request: &mut Request) -> Result<Reply
     let admitted = auth::merchant(patron, request).await?;
     let writer = admitted.customer_writer(&request.context.request_id)?;
     let said = Said::from_body(request).await?;
-    let rules = Rules::of(admitted.merchant(), request.context.received);
+    let rules = Rules::of(admitted.merchant(), Speaker::Merchant, request.context.received);
     let wanted = Wanted::of(&said, &rules);
     let missing = wanted.missing();
     if !missing.is_empty() {
@@ -140,7 +140,7 @@ async fn update_customer(
         Caller::Device(own, _) => Err(own),
     };
     let said = Said::from_body(request).await?;
-    let rules = Rules::of(caller.owner(), request.context.received);
+    let rules = Rules::of(caller.owner(), caller.speaker(), request.context.received);
     let wanted = Wanted::of(&said, &rules);
     if wanted.is_about_another(number.map(CustomerNumber::get)) {
         return Err(Refusal::OtherId.into());

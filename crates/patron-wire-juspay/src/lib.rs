@@ -10,7 +10,7 @@ pub mod bodies;
 mod customers;
 pub mod errors;
 pub mod fields;
-pub mod openapi;
+mod openapi;
 pub mod route;
 mod rules;
 

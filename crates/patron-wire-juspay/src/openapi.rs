@@ -28,7 +28,7 @@ const CUSTOMERS: &str = "Customers";
 const GET_OR_CREATE: &str = "Get or create";
 
 /// The document.
-pub fn openapi() -> OpenApi {
+pub(crate) fn openapi() -> OpenApi {
     let about = words::about(Limits::default());
     let info = InfoBuilder::new()
         .title("Juspay Express Checkout customer API")

@@ -270,9 +270,16 @@ impl<'a> Admitted<'a> {
         self.check(scope)?;
         let actor =
             Actor { kind: self.kind, address: self.address, request_id: request_id.to_owned() };
-        // A token reads and updates, so only who may do both may hand one out.
+        // A token reads and updates, so only who may do both may hand one out. A person may not: whatever is
+        // done with a token looks like the customer's own doing, and outlives the person's session.
         let both = [Scope::CustomersRead, Scope::CustomersWrite];
-        let may_issue_tokens = both.into_iter().all(|scope| self.grants.include(scope));
+        let may_issue_tokens = match self.kind {
+            ActorKind::Operator(_) => false,
+            ActorKind::ApiKey(_)
+            | ActorKind::ClientToken(_)
+            | ActorKind::Console
+            | ActorKind::System => both.into_iter().all(|scope| self.grants.include(scope)),
+        };
         let context = Arc::clone(&self.context);
         Ok(Desk { patron: self.patron, context, actor, now: self.now, may_issue_tokens })
     }

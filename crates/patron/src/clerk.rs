@@ -86,6 +86,12 @@ pub struct Export {
 /// The most entries of a page of a history or an access log.
 pub const ENTRIES_MAX: u32 = 500;
 
+/// How many bytes of sealed entries a page of a history has at most, beyond its first entry.
+const PAGE_SIZE_MAX: usize = 2 * 1024 * 1024;
+
+/// How many entries are read at once.
+const ENTRIES_AT_ONCE: u32 = 32;
+
 /// The most customers of a page.
 pub const CUSTOMERS_MAX: u32 = 100;
 
@@ -108,13 +114,23 @@ impl Clerk<'_> {
     /// A page of at most [`CUSTOMERS_MAX`] of the customers that the query finds, newest first.
     ///
     /// # Errors
-    /// `Unavailable` when the store cannot answer.
+    /// `RateLimited` when somebody who sees masked values only looks for values too often, since whoever finds a
+    /// value by guessing has learned it; `Unavailable` when the store cannot answer.
     pub async fn search(
         &self,
         query: &SearchQuery,
         from: PageFrom,
         limit: u32,
     ) -> Result<ShownPage, Error> {
+        if self.sight == Sight::Masked && query.is_about_values() {
+            let by = ActorKind::number(self.desk.actor.kind);
+            self.desk.patron.failures.guesses.attempt(by, self.desk.now).map_err(
+                |retry_after_s| {
+                    let public = "too many searches for values by who sees masked ones only";
+                    Error::new(Kind::RateLimited { retry_after_s }, public)
+                },
+            )?;
+        }
         let page = self.desk.search(query, from, limit.min(CUSTOMERS_MAX)).await?;
         let mut seen: Vec<_> = page.customers.iter().map(|one| Some(one.number)).collect();
         if seen.is_empty() {
@@ -158,15 +174,30 @@ impl Clerk<'_> {
         before: Option<u64>,
         limit: u32,
     ) -> Result<HistoryPage, Error> {
-        let limit = limit.clamp(1, ENTRIES_MAX);
+        let limit = usize::try_from(limit.clamp(1, ENTRIES_MAX)).unwrap_or(usize::MAX);
         let merchant = self.desk.merchant();
-        let wanted = limit.saturating_add(1);
-        let mut found = self.desk.store().list_entries(merchant, number, before, wanted).await?;
-        let is_end = !exceeds(found.len(), limit);
-        found.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
-        let next = found.last().map(|entry| entry.header.version).filter(|_| !is_end);
-        let entries = found.into_iter().map(|entry| self.shown_entry(row, entry));
-        Ok(HistoryPage { entries: entries.collect::<Result<_, _>>()?, next })
+        let (mut entries, mut size, mut before) = (Vec::new(), 0_usize, before);
+        // A few at a time, so that no more is held than the page is allowed to be large.
+        while entries.len() < limit && size < PAGE_SIZE_MAX {
+            let found =
+                self.desk.store().list_entries(merchant, number, before, ENTRIES_AT_ONCE).await?;
+            let is_end = u32::try_from(found.len()).is_ok_and(|length| length < ENTRIES_AT_ONCE);
+            let found_all = found.len();
+            for (place, entry) in found.into_iter().enumerate() {
+                size = size.saturating_add(entry.sealed.as_ref().map_or(0, Vec::len));
+                before = Some(entry.header.version);
+                entries.push(self.shown_entry(row, entry)?);
+                let is_last = is_end && place.saturating_add(1) == found_all;
+                if entries.len() == limit || size >= PAGE_SIZE_MAX || is_last {
+                    let next = before.filter(|version| !is_last && *version > 1);
+                    return Ok(HistoryPage { entries, next });
+                }
+            }
+            if is_end {
+                break;
+            }
+        }
+        Ok(HistoryPage { entries, next: None })
     }
 
     fn shown_entry(
@@ -182,10 +213,11 @@ impl Clerk<'_> {
         let opened = opened.map(|opened| match self.sight {
             Sight::Clear => opened,
             Sight::Masked => {
-                let OpenedEntry { before, after, actor_number, address: _, request_id, reason } =
+                let OpenedEntry { before, after, actor_number, address: _, request_id, reason: _ } =
                     opened;
                 let (before, after) = (mask::masked(&before).0, mask::masked(&after).0);
-                OpenedEntry { before, after, actor_number, address: None, request_id, reason }
+                let (address, reason) = (None, None);
+                OpenedEntry { before, after, actor_number, address, request_id, reason }
             }
         });
         Ok(ShownEntry { header: entry.header, opened })
@@ -209,7 +241,14 @@ impl Clerk<'_> {
         let number = opened.customer.number;
         self.desk.log_access(Accessed::Export, &[Some(number)]).await?;
         let history = self.history_page(Some(opened.row()), number, before, ENTRIES_MAX).await?;
-        let accesses = self.desk.accesses(Some(number), after, ENTRIES_MAX).await?;
+        let mut accesses = self.desk.accesses(Some(number), after, ENTRIES_MAX).await?;
+        if !self.may_read_log {
+            // The person is told that somebody looked, and when. Who it was is for those who keep the log.
+            for access in &mut accesses.accesses {
+                (access.address, access.request_id) = (None, String::new());
+                access.actor_number = 0;
+            }
+        }
         Ok(Export { customer: opened.customer, history, accesses })
     }
 
@@ -262,6 +301,28 @@ fn exceeds(length: usize, limit: u32) -> bool {
 }
 
 impl Desk<'_> {
+    /// Writes down that a person looks at customers over a wire. Keys are not written down, since they are
+    /// machines that look all the time.
+    pub(crate) async fn log_person(
+        &self,
+        accessed: Accessed,
+        customers: impl FnOnce() -> Vec<Option<CustomerNumber>>,
+    ) -> Result<(), Error> {
+        match self.actor.kind {
+            ActorKind::Operator(_) => {
+                let mut customers = customers();
+                if customers.is_empty() {
+                    customers.push(None);
+                }
+                self.log_access(accessed, &customers).await
+            }
+            ActorKind::ApiKey(_)
+            | ActorKind::ClientToken(_)
+            | ActorKind::Console
+            | ActorKind::System => Ok(()),
+        }
+    }
+
     /// Writes down who looks at whom.
     pub(crate) async fn log_access(
         &self,

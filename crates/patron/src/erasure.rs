@@ -61,7 +61,7 @@ impl ErasedCustomer {
 
     /// Whether it is what was written under these keys.
     pub(crate) fn is_genuine(&self, keys: &MerchantKeys) -> bool {
-        self.merchant == keys.merchant() && keys.history_mac(&remains(self)) == self.mac
+        self.merchant == keys.merchant() && keys.is_history_mac(&remains(self), &self.mac)
     }
 }
 
@@ -221,7 +221,7 @@ impl LedgerEntry {
     }
 
     pub(crate) fn is_genuine(&self, keys: &MerchantKeys) -> bool {
-        self.merchant == keys.merchant() && keys.history_mac(&self.framed()) == self.mac
+        self.merchant == keys.merchant() && keys.is_history_mac(&self.framed(), &self.mac)
     }
 
     fn framed(&self) -> Vec<u8> {

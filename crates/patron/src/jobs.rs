@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::clock::{Clock, Timestamp};
+use crate::clock::{Clock, MonotonicClock, Timestamp};
 use crate::erasure::Purged;
 use crate::error::{Error, Kind};
 use crate::ids::{MerchantNumber, ProcessId};
@@ -22,6 +22,10 @@ const PURGED_MAX: u32 = 1_000;
 /// How many merchants are asked about their erased customers in a round, whose receipts wait for that.
 const ASKED_MAX: u32 = 2_000;
 
+/// By how much the clock may run ahead of time as it passes. Beyond that nobody is erased because of the time: a
+/// clock that jumps a year would erase everybody, beyond recall.
+const AHEAD_MAX: Duration = Duration::from_secs(3_600);
+
 /// How many steps a round has at most, so that rounds go on to be told about and come to an end.
 const STEPS_MAX: u32 = 100;
 
@@ -39,6 +43,9 @@ pub struct Jobs {
     patron: Arc<Patron>,
     holder: ProcessId,
     policy: JobPolicy,
+    passing: Arc<dyn MonotonicClock>,
+    /// What both clocks showed in the first round.
+    first_round: Option<(Timestamp, Duration)>,
     /// Whose tokens are still to be looked at.
     tokens: Walk,
     /// Whose customers are still to be looked at: after which number of the merchant that is next.
@@ -77,12 +84,14 @@ impl Round {
 
 impl Jobs {
     /// The jobs of a process that begins.
-    pub fn new(patron: Arc<Patron>, policy: JobPolicy) -> Self {
+    pub fn new(patron: Arc<Patron>, policy: JobPolicy, passing: Arc<dyn MonotonicClock>) -> Self {
         let holder = ProcessId::issue(&*patron.entropy);
         Self {
             patron,
             holder,
             policy,
+            passing,
+            first_round: None,
             tokens: Walk::default(),
             retention: Walk::default(),
             retained_after: 0,
@@ -169,6 +178,12 @@ impl Jobs {
         if !self.claim(Job::Retain, round).await? {
             return Ok(());
         }
+        if self.has_jumped_ahead(now) {
+            let kind = Kind::Unavailable { retry_after_s: 3_600 };
+            let public = "the clock has jumped ahead, so nobody is erased by retention: check the \
+                          clock, then start again";
+            return Err(Error::new(kind, public));
+        }
         if self.retention.unvisited.is_empty() {
             let is_due = |began: Timestamp| now >= began.after(self.policy.retain_every);
             if !self.retention_began.is_none_or(is_due) {
@@ -194,6 +209,13 @@ impl Jobs {
             }
         }
         Ok(())
+    }
+
+    /// Whether the clock has run ahead of time since the first round.
+    fn has_jumped_ahead(&mut self, now: Timestamp) -> bool {
+        let elapsed = self.passing.elapsed();
+        let (began, elapsed_then) = *self.first_round.get_or_insert((now, elapsed));
+        now > began.after(elapsed.saturating_sub(elapsed_then)).after(AHEAD_MAX)
     }
 
     /// Erases those of the merchant's next customers whose time is over. Answers after whom to go on.

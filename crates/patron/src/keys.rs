@@ -333,6 +333,10 @@ impl MerchantKeys {
         &self.access_log
     }
 
+    pub(crate) fn is_history_mac(&self, message: &[u8], mac: &[u8; 32]) -> bool {
+        self.history.verify(message, mac)
+    }
+
     pub(crate) fn history_mac(&self, message: &[u8]) -> [u8; 32] {
         self.history.sign(message)
     }

@@ -1,5 +1,7 @@
 //! Operators: the people who look after customers. Each belongs to one merchant, or to the deployment.
 
+use std::fmt;
+
 use crate::api_key::Scope;
 use crate::clock::Timestamp;
 use crate::ids::{MerchantNumber, OperatorNumber};
@@ -79,8 +81,8 @@ pub enum Sight {
     Masked,
 }
 
-/// An operator as a store keeps it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// An operator as a store keeps it. Its `Debug` shows nothing that helps to guess the password.
+#[derive(Clone, PartialEq, Eq)]
 pub struct SealedOperator {
     /// The store's number of it, from 1, over all merchants.
     pub number: OperatorNumber,
@@ -103,6 +105,30 @@ pub struct SealedOperator {
     pub sealed: Vec<u8>,
     /// The password, as an argon2id string in the PHC format.
     pub password: String,
+}
+
+impl fmt::Debug for SealedOperator {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            number,
+            merchant,
+            role,
+            created: _,
+            disabled,
+            revision,
+            credential: _,
+            email_index: _,
+            sealed: _,
+            password: _,
+        } = self;
+        f.debug_struct("SealedOperator")
+            .field("number", number)
+            .field("merchant", merchant)
+            .field("role", role)
+            .field("disabled", disabled)
+            .field("revision", revision)
+            .finish_non_exhaustive()
+    }
 }
 
 /// An operator, opened.

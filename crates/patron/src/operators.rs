@@ -136,6 +136,17 @@ impl Console<'_> {
         number: OperatorNumber,
         edit: OperatorEdit,
     ) -> Result<Operator, Error> {
+        self.set_operator_if(merchant, number, edit, |_, _| Ok(())).await
+    }
+
+    /// The same if `allows` says so of the roles before and after: asked of the very operator that is changed.
+    pub(crate) async fn set_operator_if(
+        &self,
+        merchant: Option<&MerchantId>,
+        number: OperatorNumber,
+        edit: OperatorEdit,
+        allows: impl Fn(Role, Role) -> Result<(), Error>,
+    ) -> Result<Operator, Error> {
         let merchant = self.number_of(merchant).await?;
         let patron = self.patron();
         let found = patron.store.find_operator(number).await?;
@@ -144,6 +155,7 @@ impl Console<'_> {
         let OperatorEdit { name, role, password, is_disabled } = edit;
         name.as_ref().map_or(Ok(()), checked_name)?;
         let role = role.unwrap_or(sealed.role);
+        allows(sealed.role, role)?;
         let disabled = match is_disabled {
             None => sealed.disabled,
             Some(true) => sealed.disabled.or(Some(self.now())),

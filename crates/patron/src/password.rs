@@ -64,10 +64,17 @@ pub fn hash(password: &Password, salt: [u8; 16]) -> String {
     hashed.unwrap_or_default()
 }
 
-/// Whether this is the password that was kept so.
+/// Whether this is the password that was kept so. What would take more memory or time than a hash of ours is
+/// none of ours, and is not tried.
 pub fn verify(password: &Password, kept: &str) -> bool {
-    PasswordHash::new(kept)
-        .is_ok_and(|kept| argon2id().verify_password(password.0.as_bytes(), &kept).is_ok())
+    PasswordHash::new(kept).is_ok_and(|kept| {
+        let is_ours = Params::try_from(&kept).is_ok_and(|params| {
+            params.m_cost() <= Params::DEFAULT_M_COST
+                && params.t_cost() <= Params::DEFAULT_T_COST
+                && params.p_cost() <= Params::DEFAULT_P_COST
+        });
+        is_ours && argon2id().verify_password(password.0.as_bytes(), &kept).is_ok()
+    })
 }
 
 #[cfg(test)]
@@ -82,6 +89,8 @@ mod tests {
         assert!(verify(&chosen, &kept));
         assert!(!verify(&Password::typed("correct horse batterx").unwrap(), &kept));
         assert!(!verify(&chosen, "") && !verify(&chosen, "$argon2id$"));
+        let costly = kept.replace("m=19456", "m=4194304");
+        assert!(!verify(&chosen, &costly), "four GiB are not spent on it");
         assert_ne!(hash(&chosen, [8; 16]), kept);
     }
 

@@ -70,17 +70,28 @@ pub(crate) struct MerchantContext {
     pub(crate) addresses: Arc<RecentAddresses>,
 }
 
-/// Failures to sign in.
+/// How often somebody who sees masked values only may look for a value within [`sign_in::WINDOW`].
+const GUESSES_MAX: u32 = 60;
+
+/// Failures to sign in, and other guessing.
 pub(crate) struct Failures {
+    /// At one operator, from one network.
+    pub(crate) by_both: Throttle<([u8; 32], Option<IpAddr>)>,
+    /// At one operator, from anywhere.
     pub(crate) by_email: Throttle<[u8; 32]>,
-    pub(crate) by_address: Throttle<Option<IpAddr>>,
+    /// From one network, at anybody.
+    pub(crate) by_network: Throttle<Option<IpAddr>>,
+    /// Searches for values by operators who see masked ones only.
+    pub(crate) guesses: Throttle<i64>,
 }
 
 impl Default for Failures {
     fn default() -> Self {
         Self {
+            by_both: Throttle::new(sign_in::FAILURES_PER_BOTH_MAX, sign_in::WINDOW),
             by_email: Throttle::new(sign_in::FAILURES_PER_EMAIL_MAX, sign_in::WINDOW),
-            by_address: Throttle::new(sign_in::FAILURES_PER_ADDRESS_MAX, sign_in::WINDOW),
+            by_network: Throttle::new(sign_in::FAILURES_PER_NETWORK_MAX, sign_in::WINDOW),
+            guesses: Throttle::new(GUESSES_MAX, sign_in::WINDOW),
         }
     }
 }

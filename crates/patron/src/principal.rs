@@ -12,9 +12,9 @@ use crate::error::{Error, Kind};
 use crate::ids::{MerchantId, MerchantNumber};
 use crate::management::Console;
 use crate::merchant::Merchant;
-use crate::merchant_manager::MerchantManager;
 use crate::operator::{Role, SealedOperator, Sight};
 use crate::patron::{MerchantContext, Patron};
+use crate::steward::Steward;
 
 /// Who calls the management interface: an API key, or an operator in a session.
 pub struct Principal<'a> {
@@ -171,10 +171,10 @@ impl<'a> Within<'a> {
     ///
     /// # Errors
     /// `Denied` without the scope `admin`.
-    pub fn manager(&self) -> Result<MerchantManager<'a>, Error> {
+    pub fn manager(&self) -> Result<Steward<'a>, Error> {
         self.admitted.check(Scope::Admin)?;
         let Admitted { patron, context, grants, kind: _, address: _, now } = &self.admitted;
-        Ok(MerchantManager::new(patron.console(*now), Arc::clone(context), *grants))
+        Ok(Steward::new(patron.console(*now), Arc::clone(context), *grants))
     }
 }
 

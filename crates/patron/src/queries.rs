@@ -1,6 +1,7 @@
 //! Reading: what the capabilities that read can do.
 
 use crate::access::{CustomerReader, OwnCustomer};
+use crate::access_log::Accessed;
 use crate::customer::Customer;
 use crate::desk::Meant;
 use crate::error::Error;
@@ -31,6 +32,7 @@ impl CustomerReader<'_> {
     ) -> Result<(Box<Customer>, Option<IssuedToken>), Error> {
         self.0.check_wish(wish)?;
         let customer = self.0.find_existing(locator).await?.customer;
+        self.0.log_person(Accessed::Customer, || vec![Some(customer.number)]).await?;
         let token = self.0.issue_token(customer.number, wish).await?;
         Ok((customer, token))
     }
@@ -42,6 +44,8 @@ impl CustomerReader<'_> {
     pub async fn list(&self, offset: u32, limit: u32) -> Result<CustomerList, Error> {
         let desk = &self.0;
         let list = desk.store().list_customers(desk.merchant(), offset, limit).await?;
+        let seen = || list.customers.iter().map(|row| Some(row.number)).collect();
+        desk.log_person(Accessed::List, seen).await?;
         let customers = list
             .customers
             .into_iter()
@@ -63,7 +67,10 @@ impl CustomerReader<'_> {
         from: PageFrom,
         limit: u32,
     ) -> Result<CustomerPage, Error> {
-        self.0.search(query, from, limit).await
+        let page = self.0.search(query, from, limit).await?;
+        let seen = || page.customers.iter().map(|one| Some(one.number)).collect();
+        self.0.log_person(Accessed::List, seen).await?;
+        Ok(page)
     }
 }
 

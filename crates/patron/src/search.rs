@@ -42,6 +42,15 @@ pub struct SearchQuery {
 }
 
 impl SearchQuery {
+    /// Whether it finds out whether somebody has a value that is masked for some.
+    pub(crate) const fn is_about_values(&self) -> bool {
+        self.exact_reference.is_some()
+            || self.reference.is_some()
+            || self.email.is_some()
+            || self.phone.is_some()
+            || self.name.is_some()
+    }
+
     /// What a store compares.
     pub(crate) fn sealed(&self, keys: &IndexKeys, country_code: &CountryCode) -> SealedQuery {
         let Self {

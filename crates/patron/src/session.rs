@@ -1,5 +1,6 @@
 //! Sessions: what an operator has once it has signed in.
 
+use std::fmt;
 use std::time::Duration;
 
 use zeroize::Zeroizing;
@@ -98,8 +99,8 @@ impl SessionText {
     }
 }
 
-/// A session as a store keeps it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// A session as a store keeps it. Its `Debug` does not show the hash, by which it is found.
+#[derive(Clone, PartialEq, Eq)]
 pub struct SessionRecord {
     /// HMAC of its text.
     pub hash: [u8; 32],
@@ -113,6 +114,18 @@ pub struct SessionRecord {
     pub issued: Timestamp,
     /// The first moment at which it no longer works.
     pub expires: Timestamp,
+}
+
+impl fmt::Debug for SessionRecord {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { hash: _, operator, credential: _, purpose, issued, expires } = self;
+        f.debug_struct("SessionRecord")
+            .field("operator", operator)
+            .field("purpose", purpose)
+            .field("issued", issued)
+            .field("expires", expires)
+            .finish_non_exhaustive()
+    }
 }
 
 /// A session that was just opened.

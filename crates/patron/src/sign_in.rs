@@ -1,6 +1,6 @@
 //! Signing in: from an operator's address and password to a session, and from that to a caller.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 
 use crate::access::{Admitted, Grants};
 use crate::actor::ActorKind;
@@ -11,15 +11,19 @@ use crate::error::{Error, Kind};
 use crate::merchant::Standing;
 use crate::operator::{Operator, SealedOperator, Sight};
 use crate::password::{Busy, Password};
-use crate::patron::Patron;
+use crate::patron::{Failures, Patron};
 use crate::principal::Principal;
 use crate::session::{IssuedSession, SessionPurpose, SessionRecord, SessionText};
 
-/// How often a wrong password may be tried for one address of mail within [`WINDOW`].
-pub(crate) const FAILURES_PER_EMAIL_MAX: u32 = 10;
+/// How often a wrong password may be tried for one address of mail from one network within [`WINDOW`].
+pub(crate) const FAILURES_PER_BOTH_MAX: u32 = 10;
 
-/// How often it may be tried from one client's address.
-pub(crate) const FAILURES_PER_ADDRESS_MAX: u32 = 50;
+/// How often it may be tried for one address of mail from anywhere: more, so that nobody is locked out by ten
+/// requests of somebody else's.
+pub(crate) const FAILURES_PER_EMAIL_MAX: u32 = 100;
+
+/// How often it may be tried from one network.
+pub(crate) const FAILURES_PER_NETWORK_MAX: u32 = 50;
 
 /// The time within which failures are counted.
 pub(crate) const WINDOW: std::time::Duration = std::time::Duration::from_secs(600);
@@ -38,6 +42,38 @@ fn busy(_: Busy) -> Error {
     Error::new(Kind::Unavailable { retry_after_s: 1 }, "too many sign in at once")
 }
 
+/// The network of an address: whoever has one IPv6 address has 2^64 of them.
+fn network(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V4(address) => IpAddr::V4(address),
+        IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() >> 64 << 64)),
+    }
+}
+
+impl Failures {
+    /// Counts an attempt at an operator from a network as a failure.
+    fn attempt(
+        &self,
+        index: [u8; 32],
+        network: Option<IpAddr>,
+        now: Timestamp,
+    ) -> Result<(), Error> {
+        let heard = self.by_network.attempt(network, now);
+        let heard = heard.and_then(|()| self.by_both.attempt((index, network), now));
+        let heard = heard.and_then(|()| self.by_email.attempt(index, now));
+        heard.map_err(|retry_after_s| {
+            Error::new(Kind::RateLimited { retry_after_s }, "too many failures to sign in")
+        })
+    }
+
+    /// It was none.
+    fn forgive(&self, index: [u8; 32], network: Option<IpAddr>) {
+        self.by_network.forgive(&network);
+        self.by_both.forgive(&(index, network));
+        self.by_email.forgive(&index);
+    }
+}
+
 impl Patron {
     /// Signs an operator in.
     ///
@@ -54,11 +90,8 @@ impl Patron {
         now: Timestamp,
     ) -> Result<SignIn, Error> {
         let index = self.deployment.operator_email_index(&normalised(email));
-        let heard = self.failures.by_address.attempt(address, now);
-        let heard = heard.and_then(|()| self.failures.by_email.attempt(index, now));
-        heard.map_err(|retry_after_s| {
-            Error::new(Kind::RateLimited { retry_after_s }, "too many failures to sign in")
-        })?;
+        let network = address.map(network);
+        self.failures.attempt(index, network, now)?;
         let found = self.store.find_operator_by_email(index).await?;
         let is_right = match &found {
             Some(operator) => self.passwords.verify(password, operator.password.clone()).await,
@@ -66,16 +99,14 @@ impl Patron {
             None => self.passwords.hash(password, [0; 16]).await.map(|_| false),
         };
         let is_right = is_right.map_err(|error| {
-            self.failures.by_address.forgive(&address);
-            self.failures.by_email.forgive(&index);
+            self.failures.forgive(index, network);
             busy(error)
         })?;
         let operator = found.filter(|_| is_right).ok_or(REFUSED)?;
         if !self.may_sign_in(&operator).await? {
             return Err(REFUSED);
         }
-        self.failures.by_address.forgive(&address);
-        self.failures.by_email.forgive(&index);
+        self.failures.forgive(index, network);
         let session = self.open_session(&operator, purpose, now).await?;
         let operator = self.open_operator(operator).map_err(Error::internal)?;
         Ok(SignIn { operator, session })

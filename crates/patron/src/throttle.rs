@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use crate::clock::Timestamp;
 
-/// How many keys are remembered at once. Beyond that, those whose time is over are forgotten, and if there are
-/// none of them, all.
+/// How many keys are remembered at once. Beyond that, those whose time is over are forgotten, then those that have
+/// not met the limit; never those that have, whom somebody could make forgotten by trying many others.
 const KEYS_MAX: usize = 10_000;
 
 /// Counts failures by key within windows of time.
@@ -36,7 +36,11 @@ impl<K: Eq + Hash> Throttle<K> {
         if windows.len() >= KEYS_MAX && !windows.contains_key(&key) {
             windows.retain(|_, window| now < window.ends);
             if windows.len() >= KEYS_MAX {
-                windows.clear();
+                windows.retain(|_, window| window.failures >= self.failures_max);
+            }
+            if windows.len() >= KEYS_MAX {
+                // Nobody new is heard while so many are guessed at.
+                return Err(1);
             }
         }
         let fresh = Window { ends: now.after(self.window), failures: 0 };
@@ -57,6 +61,9 @@ impl<K: Eq + Hash> Throttle<K> {
         let mut windows = self.windows.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(window) = windows.get_mut(key) {
             window.failures = window.failures.saturating_sub(1);
+            if window.failures == 0 {
+                windows.remove(key);
+            }
         }
     }
 }
@@ -75,15 +82,25 @@ mod tests {
         assert_eq!(throttle.attempt("a", at(2)), Ok(()));
         assert_eq!(throttle.attempt("a", at(2_500)), Err(8));
         assert_eq!(throttle.attempt("b", at(2_500)), Ok(()));
-        assert_eq!(throttle.attempt("a", at(10_000)), Ok(()));
+        assert_eq!(throttle.attempt("a", at(10_001)), Ok(()));
     }
 
     #[test]
     fn what_is_remembered_is_bounded() {
-        let throttle = Throttle::new(1, Duration::from_secs(10));
-        for key in 0..KEYS_MAX + 10 {
-            assert_eq!(throttle.attempt(key, Timestamp::from_ms(0)), Ok(()));
+        let throttle = Throttle::new(2, Duration::from_secs(10));
+        let at = Timestamp::from_ms(0);
+        assert_eq!(throttle.attempt(0, at), Ok(()));
+        assert_eq!(throttle.attempt(0, at), Ok(()));
+        for key in 1..KEYS_MAX + 10 {
+            assert_eq!(throttle.attempt(key, at), Ok(()));
         }
         assert!(throttle.windows.lock().unwrap().len() <= KEYS_MAX);
+        assert!(throttle.attempt(0, at).is_err(), "whom somebody guesses at is not forgotten");
+        let full = Throttle::new(1, Duration::from_secs(10));
+        for key in 0..KEYS_MAX {
+            assert_eq!(full.attempt(key, at), Ok(()));
+        }
+        assert!(full.attempt(KEYS_MAX, at).is_err());
+        assert_eq!(full.attempt(KEYS_MAX, Timestamp::from_ms(10_000)), Ok(()));
     }
 }

@@ -14,7 +14,7 @@ use crate::management::{Command, Failure, Report, execute};
 use crate::opening::{self, Founding, NotOpened, Opened, Opening};
 use crate::refusal::Refusal;
 use crate::stores::{Location, OpenError};
-use crate::system::{Stopwatch, SystemClock};
+use crate::system::{PassingTime, Stopwatch, SystemClock};
 
 /// How long a command waits for one that has the data, for a server that is starting or ending, or for a
 /// database that is away.
@@ -95,7 +95,7 @@ impl Reach<'_> {
         // It is asked for again and again, so that it is the same holder all the while.
         let jobs = self.jobs.get_or_insert_with(|| {
             let policy = JobPolicy { lease: PURGE_LEASE, retain_every: Duration::MAX };
-            Jobs::new(Arc::clone(&opened.patron), policy)
+            Jobs::new(Arc::clone(&opened.patron), policy, Arc::new(PassingTime::start()))
         });
         match jobs.do_round(Job::PurgeErased, &SystemClock).await.error {
             Some(error) => Err(Failure::from(error).into()),

@@ -5,7 +5,7 @@ use patron::error::{Error, Kind};
 use patron::ids::OperatorNumber;
 use patron::operator::{Operator, Role};
 use patron::operators::{NewOperator, OperatorEdit};
-use patron::password::Password;
+use patron::password::{LENGTH_MAX, LENGTH_MIN, Password};
 use patron::pii::Pii;
 use serde::{Deserialize, Serialize};
 
@@ -110,7 +110,7 @@ fn role_named(name: &str) -> Result<Role, Failure> {
 
 fn chosen(password: &Secret) -> Result<Password, Failure> {
     Password::chosen(password.expose()).ok_or_else(|| {
-        Failure::invalid("a password has at least 12 characters and at most 256 bytes")
+        Failure::invalid(format!("a password has {LENGTH_MIN} to {LENGTH_MAX} characters"))
     })
 }
 

@@ -28,7 +28,13 @@ pub(crate) fn wires() -> [(&'static str, Vec<Endpoint>); 3] {
     ]
 }
 
-/// What all wires offer.
+/// What the documentation offers, to everybody: see `documentation`.
+pub(crate) fn documentation() -> Vec<Endpoint> {
+    let owned = |(method, path): (http::Method, &str)| (method.to_string(), path.to_owned());
+    patron_docs::endpoints().map(owned).collect()
+}
+
+/// What all wires offer that answer for customers.
 pub(crate) fn offered() -> BTreeSet<Endpoint> {
     wires().into_iter().flat_map(|(_, endpoints)| endpoints).collect()
 }
@@ -75,7 +81,7 @@ fn every_wire_is_in_the_list() {
 #[test]
 fn the_program_answers_what_is_in_the_list_and_nothing_else() {
     let server = server();
-    let offered = offered();
+    let offered: BTreeSet<Endpoint> = offered().into_iter().chain(documentation()).collect();
     let paths: BTreeSet<&String> = offered.iter().map(|(_, path)| path).collect();
     for path in paths {
         for method in ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "LIST"]

@@ -135,9 +135,9 @@ fn refused_creations<'a>(good: &'a str, long: &'a str) -> Vec<Refused<'a>> {
         (own(&["--role", "owner", "--deployment"]), good, 2, "cannot be used with"),
         (create(&["--role", "owner", "--merchant", "nobody"]), good, 1, "no merchant"),
         (create(&["--role", "owner", "--merchant", "no body"]), good, 2, "merchant's id"),
-        (own(&["--role", "owner"]), "elevenchars\n", 2, "at least 12"),
-        (own(&["--role", "owner"]), "", 2, "at least 12"),
-        (own(&["--role", "owner"]), long, 2, "at most 256"),
+        (own(&["--role", "owner"]), "elevenchars\n", 2, "12 to 256 characters"),
+        (own(&["--role", "owner"]), "", 2, "12 to 256 characters"),
+        (own(&["--role", "owner"]), long, 2, "12 to 256 characters"),
         (words(&[&CREATE, &OWN, &["--role", "owner"]]), "", 2, "--password-stdin"),
         // No flag takes a password.
         (words(&[&CREATE, &["--password", PASSWORD]]), "", 2, "unexpected argument"),
@@ -161,7 +161,7 @@ fn refused_changes() -> Vec<Refused<'static>> {
         (set(&["1", "--disable"]), "", 2, "--merchant"),
         (own(&["1", "--disable", "--enable"]), "", 2, "cannot be used with"),
         (own(&["1", "--name", ""]), "", 2, "1 to 100"),
-        (own(&["1", "--password-stdin"]), "short\n", 2, "at least 12"),
+        (own(&["1", "--password-stdin"]), "short\n", 2, "12 to 256 characters"),
         (own(&["1", "--password-stdin", "--ask-password"]), "", 2, "cannot be used with"),
         (own(&["1", "--ask-password"]), "", 2, "--password-stdin"),
         (words(&[&["operator", "list"]]), "", 2, "--merchant"),
@@ -262,7 +262,7 @@ fn a_password_is_asked_for_at_the_terminal_and_not_shown() {
     assert!(!shown.contains("horse"), "{shown}");
     let short = [("Password: ", "elevenchars")];
     let (code, _, shown) = at_terminal(launch, &create, &short);
-    assert!(code == 2 && shown.contains("at least 12"), "{shown}");
+    assert!(code == 2 && shown.contains("12 to 256 characters"), "{shown}");
     let set = [&["operator", "set", "1", "--ask-password"], &OWN[..]].concat();
     let again = "another horse battery";
     let (code, _, shown) =

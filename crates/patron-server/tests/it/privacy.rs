@@ -392,25 +392,6 @@ fn nobody_but_their_owner_sees_personal_values_in_ordinary_logs() {
     tell("info", "human");
 }
 
-/// Operators, and customers that are erased, with all that was said meanwhile.
-fn tell_of_people(format: &str) {
-    let arguments = ["--log", "trace", "--log-format", format, "--job-lease-ms", "300"];
-    let mut telling = Telling::start(&arguments);
-    telling.tell_all();
-    telling.finds_nothing_in(&people::look_after_operators(&telling.server));
-    telling.finds_nothing_in(&alive(&telling.server));
-    telling.finds_nothing_in(&people::erase_all(&telling.server));
-    let ledger = std::fs::read_to_string(telling.launch.data().join("erasures.log")).unwrap();
-    assert_eq!(ledger.lines().count(), 2, "the ledger is among what is looked at");
-    telling.end();
-}
-
-#[test]
-fn nobody_sees_operators_or_who_was_erased() {
-    tell_of_people("json");
-    tell_of_people("human");
-}
-
 #[test]
 fn every_endpoint_has_its_story() {
     let world = || String::new();

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use patron_wire::Setting;
 use utoipa::ToSchema;
+use utoipa::openapi::response::ResponseBuilder;
 use utoipa::openapi::schema::{AdditionalProperties, ObjectBuilder, Schema, SchemaType};
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::{Components, ComponentsBuilder, Object, RefOr, Type};
@@ -27,7 +28,10 @@ pub(super) const CREDENTIALS: [&str; 3] = ["bearer", "apiKey", "basic"];
 
 type Schemas = BTreeMap<String, RefOr<Schema>>;
 
-pub(super) fn components(settings: &[Setting]) -> Components {
+pub(super) fn components(
+    settings: &[Setting],
+    refusals: BTreeMap<String, ResponseBuilder>,
+) -> Components {
     let mut bodies = bodies();
     bodies.values_mut().for_each(close);
     let mut answers = answers();
@@ -45,7 +49,7 @@ pub(super) fn components(settings: &[Setting]) -> Components {
     all.insert("WiresSettings".to_owned(), schemas::of_settings(settings));
     all.insert("Metadata".to_owned(), metadata());
     add::<AnswerBody<'_>>(&mut all);
-    let components = ComponentsBuilder::new().schemas_from_iter(all);
+    let components = ComponentsBuilder::new().schemas_from_iter(all).responses_from_iter(refusals);
     let schemes = CREDENTIALS.into_iter().zip([bearer(), api_key(), basic()]);
     schemes.fold(components, |all, (name, scheme)| all.security_scheme(name, scheme)).build()
 }

@@ -1,26 +1,26 @@
 //! What is read and what is not: paths, methods, queries and bodies, the same on every endpoint.
 
 use patron_testkit::http::{Call, Connection};
+use patron_testkit::together::together;
 use serde_json::{Value, json};
 
 use super::asks::{ASKS, Ask, Names, Says};
 use super::{ADMIN, HOME, Stage, is_problem, is_wrong_in, path_of};
-use crate::stage::launch;
+use crate::stage::{create_key, launch};
 
-/// Names that are all there: of the second operator, which is of the merchant, and of its first key.
+/// Names that are all there.
 fn names(stage: &Stage, ask: Ask) -> Names {
     let customer = stage.customer(&json!({"name": "Jon", "email": "jon@x"})).to_string();
     let number = match ask.template {
-        template if template.contains("/keys/") => "1",
-        template if template.starts_with("/admin/v1/operators/") => "1",
-        template if template.contains("/operators/") => "3",
-        _ => &customer,
+        template if template.contains("/keys/") => create_key(&stage.server, "testaccount", &[]).1,
+        template if template.starts_with("/admin/v1/operators/") => "1".to_owned(),
+        template if template.contains("/operators/") => "3".to_owned(),
+        _ => customer.clone(),
     };
     if ask.template.contains("/erasures/") {
         let erase = format!("{HOME}/customers/{customer}/erase");
         stage.owner("POST", &erase, &Value::Null).expect(202);
     }
-    let number = number.to_owned();
     Names { merchant: "testaccount".to_owned(), customer, number }
 }
 
@@ -35,7 +35,7 @@ fn a_body_that_is_not_what_it_should_be_is_told_so_on_every_endpoint() {
     for ask in ASKS.into_iter().filter(|ask| ask.says == Says::Json) {
         let names = names(&stage, ask);
         let bare = || Call::new(ask.method, ask.target(&names)).bearer(who(&stage));
-        let good = ask.body("new").to_string();
+        let good = ask.body(&format!("new-{}", names.customer)).to_string();
         let long = format!("{{\"x\":\"{}\"}}", "x".repeat(70_000));
         let deep = format!("{{\"x\":{}{}}}", "[".repeat(9), "]".repeat(9));
         let many: Vec<String> = (0..101).map(|at| format!("\"k{at}\":\"\"")).collect();
@@ -93,14 +93,19 @@ fn what_is_not_known_is_refused_on_every_endpoint() {
 #[test]
 fn a_body_that_does_not_arrive_is_not_waited_for() {
     let stage = Stage::of(launch().with("--body-timeout-ms").with("300"));
-    for ask in ASKS.into_iter().filter(|ask| ask.method != "GET") {
-        let names = names(&stage, ask);
-        let call = Call::new(ask.method, ask.target(&names)).bearer(who(&stage));
-        let call = if ask.says == Says::Form { call.form("token=x") } else { call.json("{}") };
-        let mut connection = Connection::open(&stage.server);
-        connection.send_head(&call);
-        is_problem(&connection.reply(), 408, "request-timeout");
-    }
+    let asks: Vec<Ask> = ASKS.into_iter().filter(|ask| ask.method != "GET").collect();
+    let names: Vec<Names> = asks.iter().map(|ask| names(&stage, *ask)).collect();
+    together(
+        asks.len(),
+        |_| Connection::open(&stage.server),
+        |at, mut connection: Connection| {
+            let call = Call::new(asks[at].method, asks[at].target(&names[at])).bearer(who(&stage));
+            let is_form = asks[at].says == Says::Form;
+            let call = if is_form { call.form("token=x") } else { call.json("{}") };
+            connection.send_head(&call);
+            is_problem(&connection.reply(), 408, "request-timeout");
+        },
+    );
 }
 
 #[test]

@@ -113,7 +113,7 @@ fn what_is_another_merchants_is_not_found_among_ones_own() {
             call(&customer, &number),
             call(&theirs.id, &number),
             call("theirs", &number),
-            call(&theirs.erased.to_string(), &theirs.erased.to_string()),
+            call(&theirs.erased.to_string(), &number),
             call("cst_0000000000000000", "x"),
             call("%FF", "%FF"),
             call("-1", "-1"),

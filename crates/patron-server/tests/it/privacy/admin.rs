@@ -243,7 +243,7 @@ impl Admins<'_> {
 
 impl Telling {
     fn admins(&self) -> Admins<'_> {
-        let customer = self.number.get().expect("the customer was created").to_string();
+        let customer = self.number.get().unwrap().to_string();
         let session =
             text(&self.tell(&sign_in(OWNER, PASSWORD), 200, "").json(), "token").to_owned();
         let names =
@@ -330,7 +330,7 @@ impl Telling {
         let is_writing = |ask: &Ask| {
             let end = ask.template.rsplit('/').next().unwrap_or_default();
             let is_look = ["{customer}", "customers", "history", "export", "access-log"];
-            let writes = ["keys", "roll", "revoke", "allow-list", "metadata", "payment-facts"];
+            let writes = ["keys", "allow-list", "metadata", "payment-facts"];
             let looks = ask.method == "GET" && is_look.contains(&end);
             looks || (ask.method != "GET" && writes.contains(&end))
         };
@@ -338,8 +338,6 @@ impl Telling {
             .into_iter()
             .filter(is_writing)
             .map(|ask| {
-                let names = Names { number: "999999".to_owned(), ..admins.names.clone() };
-                let about = Admins { telling: self, session: admins.session.clone(), names };
                 let mut body = body_of(ask);
                 if ask.template.ends_with("metadata") {
                     body["key"] = PIECE.into();
@@ -347,7 +345,7 @@ impl Telling {
                 if ask.template.ends_with("payment-facts") {
                     body["hasPaymentRequests"] = json!(false);
                 }
-                about.bare(ask, &body).bearer(&about.session)
+                admins.bare(ask, &body).bearer(&admins.session)
             })
             .collect();
         calls.push(sign_in(OWNER, PASSWORD));
@@ -360,7 +358,8 @@ impl Telling {
         for ask in ASKS {
             let is_about =
                 ask.template.contains("{customer}") || ask.template.ends_with("/customers");
-            if is_about {
+            // The entries of a history are sealed apart from the row.
+            if is_about && !ask.template.ends_with("/history") {
                 admins.tell(&admins.call(ask), 500, "internal");
             }
         }

@@ -4,19 +4,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::access::Grants;
-use crate::api_key::{ApiKey, ApiKeyText};
+use crate::api_key::{ApiKey, ApiKeyText, Scope};
+use crate::edit::Edit;
 use crate::error::{Error, Kind};
 use crate::ids::{KeyNumber, OperatorNumber};
-use crate::management::{Console, MerchantEdit, NewKey};
+use crate::management::{Console, MerchantEdit, NewKey, RetentionEdit};
 use crate::merchant::{AllowList, Merchant};
-use crate::operator::Operator;
+use crate::operator::{Operator, Role};
 use crate::operators::{NewOperator, OperatorEdit};
 use crate::patron::MerchantContext;
 use crate::recent_addresses::DryRun;
 use crate::store::ListedKey;
 
 /// The right to manage one merchant.
-pub struct MerchantManager<'a> {
+pub struct Steward<'a> {
     console: Console<'a>,
     context: Arc<MerchantContext>,
     /// What the manager may do itself: it hands out nothing else.
@@ -26,7 +27,7 @@ pub struct MerchantManager<'a> {
 /// Nobody makes a key, or an operator, that may do more than whoever makes it.
 const BEYOND: Error = Error::new(Kind::Denied, "this would give more than the caller has itself");
 
-impl<'a> MerchantManager<'a> {
+impl<'a> Steward<'a> {
     pub(crate) const fn new(
         console: Console<'a>,
         context: Arc<MerchantContext>,
@@ -47,11 +48,17 @@ impl<'a> MerchantManager<'a> {
     ///
     /// # Errors
     /// `Invalid` when the name is not fit, `Stale` when somebody else changed it at the same moment, `Denied`
-    /// for a change of the standing.
+    /// for a change of the standing, and for a retention by whoever may not erase customers.
     pub async fn set(&self, edit: MerchantEdit) -> Result<Merchant, Error> {
         if edit.standing.is_some() {
             let public = "only an owner of the deployment may suspend a merchant or resume it";
             return Err(Error::new(Kind::Denied, public));
+        }
+        let RetentionEdit { after_deletion, after_last_change } = &edit.retention;
+        let erases =
+            [after_deletion, after_last_change].into_iter().any(|one| matches!(one, Edit::Set(_)));
+        if erases && !self.grants.include(Scope::CustomersErase) {
+            return Err(BEYOND);
         }
         self.console.set_merchant(&self.merchant().id, edit).await
     }
@@ -133,11 +140,9 @@ impl<'a> MerchantManager<'a> {
         operator: OperatorNumber,
         edit: OperatorEdit,
     ) -> Result<Operator, Error> {
-        let all = self.list_operators().await?;
-        let before = all.iter().find(|one| one.number == operator).map(|one| one.role);
-        for role in before.into_iter().chain(edit.role) {
-            self.check_beyond(Grants::Role(role))?;
-        }
-        self.console.set_operator(Some(&self.merchant().id), operator, edit).await
+        let allows = |before: Role, after: Role| {
+            [before, after].into_iter().try_for_each(|role| self.check_beyond(Grants::Role(role)))
+        };
+        self.console.set_operator_if(Some(&self.merchant().id), operator, edit, allows).await
     }
 }
