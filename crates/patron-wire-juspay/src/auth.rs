@@ -67,7 +67,7 @@ pub(crate) async fn caller<'a>(
     let context = &request.context;
     let holder = patron.authenticate_token(&token, context.received).await?;
     let rules = welcome(holder.merchant(), request, sender)?;
-    Ok((Caller::Token(holder.own_customer(context.client, &context.request_id)), rules))
+    Ok((Caller::Token(holder.own_customer(context.client, &context.loggable_id)), rules))
 }
 
 async fn admit<'a>(
