@@ -40,17 +40,17 @@ impl Document {
 
     /// What the document is called.
     pub(crate) fn title(&self) -> &str {
-        text(&self.json["info"], "title")
+        text(at(&self.json, "info"), "title")
     }
 
     /// The version of what it describes.
     pub(crate) fn version(&self) -> &str {
-        text(&self.json["info"], "version")
+        text(at(&self.json, "info"), "version")
     }
 
     /// What it is about.
     pub(crate) fn description(&self) -> &str {
-        text(&self.json["info"], "description")
+        text(at(&self.json, "info"), "description")
     }
 
     /// What a reference leads to; anything else is itself.
@@ -66,7 +66,7 @@ impl Document {
 
     /// All operations, by path.
     pub(crate) fn operations(&self) -> impl Iterator<Item = Operation<'_>> {
-        members(&self.json["paths"]).flat_map(|(path, item)| {
+        members(at(&self.json, "paths")).flat_map(|(path, item)| {
             let methods = METHODS.into_iter();
             methods.filter_map(move |method| {
                 item.get(method).map(|body| Operation { path, method, body })
@@ -78,7 +78,7 @@ impl Document {
     /// last, in one without a name.
     pub(crate) fn groups(&self) -> Vec<(&str, &str, Vec<Operation<'_>>)> {
         let tags =
-            list(&self.json["tags"]).map(|tag| (text(tag, "name"), text(tag, "description")));
+            list(at(&self.json, "tags")).map(|tag| (text(tag, "name"), text(tag, "description")));
         let groups = tags.chain([("", "")]).map(|(name, about)| {
             let operations = self.operations().filter(|operation| operation.group() == name);
             (name, about, operations.collect::<Vec<_>>())
@@ -88,17 +88,17 @@ impl Document {
 
     /// The schemas that have names.
     pub(crate) fn schemas(&self) -> impl Iterator<Item = (&str, &Value)> {
-        members(&self.json["components"]["schemas"])
+        members(at(at(&self.json, "components"), "schemas"))
     }
 
     /// The ways to show who asks.
     pub(crate) fn security_schemes(&self) -> impl Iterator<Item = (&str, &Value)> {
-        members(&self.json["components"]["securitySchemes"])
+        members(at(at(&self.json, "components"), "securitySchemes"))
     }
 
     /// The types of problems that have a page, where the wire has such.
     pub(crate) fn problem_types(&self) -> impl Iterator<Item = &Value> {
-        list(&self.json[PROBLEM_TYPES])
+        list(at(&self.json, PROBLEM_TYPES))
     }
 }
 
@@ -109,8 +109,18 @@ impl<'a> Operation<'a> {
     }
 
     pub(crate) fn group(&self) -> &'a str {
-        list(&self.body["tags"]).next().and_then(Value::as_str).unwrap_or_default()
+        list(at(self.body, "tags")).next().and_then(Value::as_str).unwrap_or_default()
     }
+}
+
+/// The value under a key; `null` where there is none.
+pub(crate) fn at<'a>(value: &'a Value, key: &str) -> &'a Value {
+    value.get(key).unwrap_or(&Value::Null)
+}
+
+/// Whether the value under a key is `true`.
+pub(crate) fn is_set(value: &Value, key: &str) -> bool {
+    at(value, key) == &Value::Bool(true)
 }
 
 /// The text under a key; empty where there is none.

@@ -6,7 +6,7 @@ mod wire;
 use http::StatusCode;
 use serde_json::Value;
 
-use crate::document::{Document, text};
+use crate::document::{Document, at, text};
 use crate::html::Html;
 use crate::route::{document_path, page_path, problem_path};
 
@@ -94,7 +94,7 @@ pub(crate) fn problem(document: &Document, problem: &Value) -> String {
         html.element("p", &[], |html| {
             html.words("Type ");
             html.text("code", &[], &problem_path(text(problem, "name")));
-            html.words(&format!(", answered with status {}.", problem["status"]));
+            html.words(&format!(", answered with status {}.", at(problem, "status")));
         });
         html.prose(text(problem, "about"));
         html.element("p", &[], |html| {

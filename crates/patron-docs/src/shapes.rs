@@ -2,14 +2,14 @@
 
 use serde_json::Value;
 
-use crate::document::{Document, list, members, text};
+use crate::document::{Document, at, list, members, text};
 use crate::html::Html;
 
 /// How deep objects within objects are shown.
 const DEPTH_MAX: usize = 4;
 
 /// What the value may be, in one line: its type and its limits. A named schema is a link.
-pub(crate) fn line(html: &mut Html, document: &Document, schema: &Value) {
+pub(crate) fn line(html: &mut Html, schema: &Value) {
     if let Some(reference) = schema.get("$ref").and_then(Value::as_str) {
         let name = reference.rsplit('/').next().unwrap_or_default();
         html.text("a", &[("href", &format!("#schema-{name}"))], name);
@@ -17,9 +17,9 @@ pub(crate) fn line(html: &mut Html, document: &Document, schema: &Value) {
     }
     for (key, joint) in [("oneOf", " or "), ("anyOf", " or "), ("allOf", " and ")] {
         if schema.get(key).is_some() {
-            for (at, each) in list(&schema[key]).enumerate() {
+            for (at, each) in list(at(schema, key)).enumerate() {
                 html.words(if at == 0 { "" } else { joint });
-                line(html, document, each);
+                line(html, each);
             }
             return;
         }
@@ -27,7 +27,7 @@ pub(crate) fn line(html: &mut Html, document: &Document, schema: &Value) {
     html.words(&types(schema));
     if let Some(items) = schema.get("items").filter(|items| items.is_object()) {
         html.words(" of ");
-        line(html, document, items);
+        line(html, items);
     }
     for limit in limits(schema) {
         html.words(", ");
@@ -59,7 +59,7 @@ fn limits(schema: &Value) -> Vec<String> {
         (None, Some(most)) => Some(format!("at most {most}{of}")),
         (None, None) => None,
     };
-    let allowed = list(&schema["enum"]).map(|value| format!("`{value}`")).collect::<Vec<_>>();
+    let allowed = list(at(schema, "enum")).map(|value| format!("`{value}`")).collect::<Vec<_>>();
     let one_of = match allowed.as_slice() {
         [] => None,
         [only] => Some(format!("always {only}")),
@@ -101,15 +101,15 @@ pub(crate) fn table(html: &mut Html, document: &Document, schema: &Value) {
                     }
                 });
             });
-            html.element("tbody", &[], |html| rows(html, document, schema, "", 0));
+            html.element("tbody", &[], |html| rows(html, schema, "", 0));
         });
     });
 }
 
-fn rows(html: &mut Html, document: &Document, schema: &Value, within: &str, depth: usize) {
-    let required: Vec<&str> = list(&schema["required"]).filter_map(Value::as_str).collect();
+fn rows(html: &mut Html, schema: &Value, within: &str, depth: usize) {
+    let required: Vec<&str> = list(at(schema, "required")).filter_map(Value::as_str).collect();
     let place = |name: &str| required.iter().position(|one| *one == name).unwrap_or(usize::MAX);
-    let mut properties: Vec<_> = members(&schema["properties"]).collect();
+    let mut properties: Vec<_> = members(at(schema, "properties")).collect();
     properties.sort_by_key(|(name, _)| place(name));
     for (name, property) in properties {
         let full = if within.is_empty() { name.to_owned() } else { format!("{within}.{name}") };
@@ -121,12 +121,12 @@ fn rows(html: &mut Html, document: &Document, schema: &Value, within: &str, dept
                     html.text("span", &[("class", "mark")], "always");
                 }
             });
-            html.element("td", &[], |html| line(html, document, property));
+            html.element("td", &[], |html| line(html, property));
             html.element("td", &[], |html| html.line(text(property, "description")));
         });
         let inner = inner_object(property);
         if inner.get("properties").is_some() && depth < DEPTH_MAX {
-            rows(html, document, inner, &full, depth.saturating_add(1));
+            rows(html, inner, &full, depth.saturating_add(1));
         }
     }
 }
@@ -145,13 +145,11 @@ pub(crate) fn example(html: &mut Html, value: &Value) {
 #[cfg(test)]
 mod tests {
     use serde_json::json;
-    use utoipa::openapi::OpenApi;
 
     use super::*;
 
     fn check(schema: &Value, expect: &str) {
-        let document = Document::new("test", &OpenApi::default());
-        let page = Html::document(|html| line(html, &document, schema));
+        let page = Html::document(|html| line(html, schema));
         let inside = page.split_once("<html lang=\"en\">").unwrap().1;
         assert_eq!(inside.split_once("</html>").unwrap().0, expect, "{schema}");
     }

@@ -6,6 +6,7 @@
 mod end;
 
 use patron::blind_index::{BlindIndex, Indexes};
+use patron::clock::Timestamp;
 use patron::ids::{CustomerNumber, MerchantNumber};
 use patron::seal::SealedCustomer;
 use patron::store::{COUNTED_MAX, SealedPage, SealedQuery, Start, StoreError, UniqueKey};
@@ -251,17 +252,18 @@ impl Search<'_> {
         )
     }
 
-    /// The index in which the least is walked: the merchant's list where no term has one of its own.
-    fn narrowest(&self, terms: &Terms<'_>, part: &Part) -> Result<Walked, StoreError> {
+    /// The index in which the least is walked, and how much that is, as far as it matters: the merchant's list where no
+    /// term has one of its own.
+    fn narrowest(&self, terms: &Terms<'_>, part: &Part) -> Result<(u64, Walked), StoreError> {
         let walkable = terms.walkable();
         let [first, rest @ ..] = walkable.as_slice() else {
-            return Ok(Walked::List);
+            return Ok((WIDTH_MAX.into(), Walked::List));
         };
+        let mut narrowest = (WIDTH_MAX.into(), *first);
         if rest.is_empty() {
-            return Ok(*first);
+            return Ok(narrowest);
         }
         let part = Part { limit: WIDTH_MAX, offset: 0, ..*part };
-        let mut narrowest = (u64::MAX, *first);
         for walked in walkable {
             let width = self.count(walked.statements().width, terms, &part)?;
             // Of two that are as wide, the one that is so as a rule.
@@ -269,7 +271,49 @@ impl Search<'_> {
                 narrowest = (width, walked);
             }
         }
-        Ok(narrowest.1)
+        Ok(narrowest)
+    }
+}
+
+/// How many entries of an index are passed over at once: in a millisecond.
+pub(crate) const FAR: u32 = 10_000;
+
+/// Whether to find a page may take long: it begins far from the beginning, or so many customers have each of several
+/// terms that there is no telling how many are to be looked at.
+pub(crate) fn takes_long(
+    connection: &Connection,
+    merchant: MerchantNumber,
+    query: &SealedQuery,
+    start: Start,
+) -> Result<bool, StoreError> {
+    if unique_key(query).is_some() {
+        return Ok(false);
+    }
+    if let Start::Offset(offset) = start
+        && offset > FAR
+    {
+        return Ok(true);
+    }
+    let search = Search { connection, merchant };
+    for phone in phones(query) {
+        let terms = Terms { phone, ..terms(query) };
+        if terms.walkable().len() > 1 {
+            let (width, _) = search.narrowest(&terms, &whole(query))?;
+            if width >= WIDTH_MAX.into() {
+                return Ok(true);
+            }
+        }
+    }
+    Ok(false)
+}
+
+/// All that the time of creation leaves of the list, as far as it is counted.
+fn whole(query: &SealedQuery) -> Part {
+    Part {
+        created_from: query.created_from.map_or(i64::MIN, Timestamp::as_ms),
+        before: query.created_before.map_or(NEWER_THAN_ALL, |before| (before.as_ms(), 0)),
+        limit: COUNTED_MAX,
+        offset: 0,
     }
 }
 
@@ -323,14 +367,14 @@ impl Search<'_> {
         start: Start,
         limit: u32,
     ) -> Result<SealedPage, StoreError> {
-        let created_from = query.created_from.map_or(i64::MIN, |from| from.as_ms());
-        let end = query.created_before.map_or(NEWER_THAN_ALL, |before| (before.as_ms(), 0));
+        let counted = whole(query);
         let (before, offset) = match start {
-            Start::Offset(offset) => (end, offset),
-            Start::After(created, number) => (end.min((created.as_ms(), number.get())), 0),
+            Start::Offset(offset) => (counted.before, offset),
+            Start::After(created, number) => {
+                (counted.before.min((created.as_ms(), number.get())), 0)
+            }
         };
-        let page = Part { created_from, before, limit, offset };
-        let counted = Part { created_from, before: end, limit: COUNTED_MAX, offset: 0 };
+        let page = Part { before, limit, offset, ..counted };
         let mut total = 0_u64;
         let mut places = Vec::new();
         let phones = phones(query);
@@ -338,7 +382,7 @@ impl Search<'_> {
         let walks = phones.len();
         for phone in phones {
             let terms = Terms { phone, ..terms(query) };
-            let walked = self.narrowest(&terms, &counted)?;
+            let (_, walked) = self.narrowest(&terms, &counted)?;
             if !query.is_everything() {
                 total = total.saturating_add(self.count(
                     walked.statements().count,

@@ -2,6 +2,7 @@
 //! read and answered.
 
 mod components;
+mod examples;
 mod operations;
 mod parameters;
 
@@ -94,8 +95,8 @@ fn operation(endpoint: Endpoint) -> OperationBuilder {
     }
     let body = match operations::said(endpoint) {
         Said::Nothing => return operation,
-        Said::Json(name) => RequestBodyBuilder::new().content(JSON, content(name)),
-        Said::Form(name) => RequestBodyBuilder::new().content(FORM, content(name)),
+        Said::Json(name) => RequestBodyBuilder::new().content(JSON, said(endpoint, name)),
+        Said::Form(name) => RequestBodyBuilder::new().content(FORM, said(endpoint, name)),
     };
     operation.request_body(Some(body.required(Some(Required::True)).build()))
 }
@@ -109,6 +110,11 @@ fn operation_id(endpoint: Endpoint) -> String {
 
 fn content(schema: &str) -> utoipa::openapi::Content {
     ContentBuilder::new().schema(Some(Ref::from_schema_name(schema))).build()
+}
+
+fn said(endpoint: Endpoint, schema: &str) -> utoipa::openapi::Content {
+    let content = ContentBuilder::new().schema(Some(Ref::from_schema_name(schema)));
+    content.example(examples::body(endpoint)).build()
 }
 
 fn header(about: &str, kind: Type) -> utoipa::openapi::Header {

@@ -5,6 +5,7 @@ mod refusals;
 mod shapes;
 
 use http::Method;
+use serde_json::{Value, json};
 use utoipa::openapi::header::Header;
 use utoipa::openapi::path::{
     HttpMethod, Operation, OperationBuilder, Parameter, ParameterBuilder, ParameterIn,
@@ -16,7 +17,9 @@ use utoipa::openapi::schema::{ComponentsBuilder, Schema, Type};
 use utoipa::openapi::security::{
     ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme,
 };
-use utoipa::openapi::{Content, InfoBuilder, OpenApi, OpenApiBuilder, Paths, Ref, RefOr, Required};
+use utoipa::openapi::{
+    Content, ContentBuilder, InfoBuilder, OpenApi, OpenApiBuilder, Paths, Ref, RefOr, Required,
+};
 
 use crate::bodies::MEDIA_TYPES;
 use crate::fields::FieldName;
@@ -164,7 +167,8 @@ fn operation(endpoint: Endpoint) -> Operation {
     operation = operation.securities(Some(securities));
     if let Some(name) = body(endpoint) {
         let content = |body: RequestBodyBuilder, kind: &&str| {
-            body.content(*kind, Content::new(Some(Ref::from_schema_name(name))))
+            let content = ContentBuilder::new().schema(Some(Ref::from_schema_name(name)));
+            body.content(*kind, content.example(Some(example(endpoint))).build())
         };
         let body = MEDIA_TYPES.iter().fold(RequestBodyBuilder::new(), content);
         operation = operation.request_body(Some(body.required(Some(Required::True)).build()));
@@ -188,6 +192,21 @@ const fn body(endpoint: Endpoint) -> Option<&'static str> {
         | Endpoint::DeleteCustomer
         | Endpoint::IssueToken => None,
     }
+}
+
+/// A body that may be sent.
+fn example(endpoint: Endpoint) -> Value {
+    if endpoint == Endpoint::LogIn {
+        return json!({"email": "operator@example.com", "password": "correct horse battery staple"});
+    }
+    json!({
+        "name": "Jon Snow",
+        "email": "jon@winter.example",
+        "phone": "+65 9988 7766",
+        "memberId": "customer-1",
+        "address": {"street": "1 High Street", "city": "Winterfell", "country": "GB"},
+        "dateOfBirth": "1990-01-31",
+    })
 }
 
 fn parameters(endpoint: Endpoint) -> Vec<Parameter> {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use crate::document::{Document, members, text};
+use crate::document::{Document, at, members, text};
 use crate::html::Html;
 use crate::shapes;
 
@@ -23,14 +23,14 @@ pub(super) fn is_error(status: &str) -> bool {
 fn all(document: &Document) -> BTreeMap<(&str, &str), Error<'_>> {
     let mut found = BTreeMap::new();
     for operation in document.operations() {
-        for (status, response) in members(&operation.body["responses"]) {
+        for (status, response) in members(at(operation.body, "responses")) {
             if !is_error(status) {
                 continue;
             }
             let response = document.resolve(response);
-            let contents = members(&response["content"]).map(|(_, content)| content);
+            let contents = members(at(response, "content")).map(|(_, content)| content);
             for content in contents {
-                let examples = members(&content["examples"]);
+                let examples = members(at(content, "examples"));
                 let mut named = examples.peekable();
                 if named.peek().is_none() {
                     let about = text(response, "description");

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::{errors, page as any_page};
-use crate::document::{Document, Operation, list, members, text};
+use crate::document::{Document, Operation, at, is_set, list, members, text};
 use crate::html::Html;
 use crate::route::document_path;
 use crate::shapes;
@@ -96,7 +96,7 @@ fn show(html: &mut Html, document: &Document, operation: Operation<'_>) {
 }
 
 fn asked_by(html: &mut Html, operation: Operation<'_>) {
-    let ways: Vec<Vec<&str>> = list(&operation.body["security"])
+    let ways: Vec<Vec<&str>> = list(at(operation.body, "security"))
         .map(|all| members(all).map(|(name, _)| name).collect())
         .collect();
     html.element("p", &[("class", "soft")], |html| {
@@ -120,14 +120,14 @@ fn asked_by(html: &mut Html, operation: Operation<'_>) {
 }
 
 fn parameters(html: &mut Html, document: &Document, operation: Operation<'_>) {
-    let mut parameters = list(&operation.body["parameters"]).peekable();
+    let mut parameters = list(at(operation.body, "parameters")).peekable();
     if parameters.peek().is_none() {
         return;
     }
     html.text("h4", &[], "Path, query and headers");
     let rows = parameters.map(|parameter| {
         let parameter = document.resolve(parameter);
-        let is_needed = parameter["required"] == true;
+        let is_needed = is_set(parameter, "required");
         Row {
             place: text(parameter, "in"),
             name: text(parameter, "name"),
@@ -135,7 +135,7 @@ fn parameters(html: &mut Html, document: &Document, operation: Operation<'_>) {
             of: parameter,
         }
     });
-    table(html, document, rows);
+    table(html, rows);
 }
 
 /// A value that stands under a name somewhere: a parameter, or a header of an answer.
@@ -146,7 +146,7 @@ struct Row<'a> {
     of: &'a Value,
 }
 
-fn table<'a>(html: &mut Html, document: &Document, rows: impl Iterator<Item = Row<'a>>) {
+fn table<'a>(html: &mut Html, rows: impl Iterator<Item = Row<'a>>) {
     html.element("div", &[("class", "table")], |html| {
         html.element("table", &[], |html| {
             html.element("tbody", &[], |html| {
@@ -160,7 +160,7 @@ fn table<'a>(html: &mut Html, document: &Document, rows: impl Iterator<Item = Ro
                             html.text("span", &[("class", "mark")], mark.trim());
                         });
                         html.element("td", &[], |html| {
-                            shapes::line(html, document, &of["schema"]);
+                            shapes::line(html, at(of, "schema"));
                         });
                         html.element("td", &[], |html| html.line(text(of, "description")));
                     });
@@ -173,10 +173,10 @@ fn table<'a>(html: &mut Html, document: &Document, rows: impl Iterator<Item = Ro
 fn body(html: &mut Html, document: &Document, operation: Operation<'_>) {
     let Some(body) = operation.body.get("requestBody") else { return };
     let body = document.resolve(body);
-    let mark = if body["required"] == true { "" } else { ", which may be left out" };
+    let mark = if is_set(body, "required") { "" } else { ", which may be left out" };
     html.text("h4", &[], &format!("Body{mark}"));
     html.prose(text(body, "description"));
-    for (kind, content) in members(&body["content"]) {
+    for (kind, content) in members(at(body, "content")) {
         content_of(html, document, kind, content);
     }
 }
@@ -184,16 +184,16 @@ fn body(html: &mut Html, document: &Document, operation: Operation<'_>) {
 fn content_of(html: &mut Html, document: &Document, kind: &str, content: &Value) {
     html.element("p", &[], |html| {
         html.text("code", &[], kind);
-        let schema = &content["schema"];
+        let schema = at(content, "schema");
         if schema.get("properties").is_none() && !schema.is_null() {
             html.words(": ");
-            shapes::line(html, document, schema);
+            shapes::line(html, schema);
         }
     });
-    if content["schema"].get("properties").is_some() {
-        shapes::table(html, document, &content["schema"]);
+    if at(content, "schema").get("properties").is_some() {
+        shapes::table(html, document, at(content, "schema"));
     }
-    let named = members(&content["examples"])
+    let named = members(at(content, "examples"))
         .filter_map(|(_, example)| document.resolve(example).get("value"));
     for example in content.get("example").into_iter().chain(named) {
         shapes::example(html, example);
@@ -201,20 +201,20 @@ fn content_of(html: &mut Html, document: &Document, kind: &str, content: &Value)
 }
 
 fn answers(html: &mut Html, document: &Document, operation: Operation<'_>) {
-    let all = || members(&operation.body["responses"]);
+    let all = || members(at(operation.body, "responses"));
     for (status, response) in all().filter(|(status, _)| !errors::is_error(status)) {
         let response = document.resolve(response);
         html.text("h4", &[], &format!("Answer {status}"));
         html.prose(text(response, "description"));
-        let headers = members(&response["headers"]).map(|(name, header)| {
+        let headers = members(at(response, "headers")).map(|(name, header)| {
             let header = document.resolve(header);
-            Row { place: "header", name, is_needed: header["required"] == true, of: header }
+            Row { place: "header", name, is_needed: is_set(header, "required"), of: header }
         });
         let mut headers = headers.peekable();
         if headers.peek().is_some() {
-            table(html, document, headers);
+            table(html, headers);
         }
-        for (kind, content) in members(&response["content"]) {
+        for (kind, content) in members(at(response, "content")) {
             content_of(html, document, kind, content);
         }
     }
@@ -223,8 +223,8 @@ fn answers(html: &mut Html, document: &Document, operation: Operation<'_>) {
         let mut joint = "";
         for (status, response) in all().filter(|(status, _)| errors::is_error(status)) {
             let response = document.resolve(response);
-            let contents = members(&response["content"]).map(|(_, content)| content);
-            let named = contents.flat_map(|content| members(&content["examples"]));
+            let contents = members(at(response, "content")).map(|(_, content)| content);
+            let named = contents.flat_map(|content| members(at(content, "examples")));
             let names: Vec<&str> = named.map(|(name, _)| name).collect();
             for name in if names.is_empty() { vec![""] } else { names } {
                 html.words(joint);
@@ -246,7 +246,7 @@ fn named_shapes(html: &mut Html, document: &Document) {
             html.prose(text(schema, "description"));
             shapes::table(html, document, schema);
         } else {
-            html.element("p", &[], |html| shapes::line(html, document, schema));
+            html.element("p", &[], |html| shapes::line(html, schema));
             html.prose(text(schema, "description"));
         }
     }

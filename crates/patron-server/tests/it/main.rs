@@ -53,6 +53,7 @@ mod processes;
 mod program;
 mod properties;
 mod read;
+mod readme;
 mod refusals;
 mod retention;
 mod schema;

@@ -119,17 +119,24 @@ impl Stage {
         }
         let scopes = "customers:read,customers:write,customers:erase,admin";
         let (key, _) = create_key(&server, "testaccount", &["--scopes", scopes]);
-        for (number, email) in [(1, "owner@example.com"), (2, "other@example.com")] {
-            let made = operator(&server, email);
-            assert_eq!(made["number"], number);
+        let deployment = ["--deployment"];
+        let merchant = ["--merchant", "testaccount"];
+        // Two of these sign in as the documents' examples do.
+        for (number, email, whose) in [
+            (1, "owner@example.com", &deployment[..]),
+            (2, "other@example.com", &deployment),
+            (3, "operator@example.com", &merchant),
+        ] {
+            assert_eq!(operator(&server, email, whose)["number"], number);
         }
         let login = json!({"email": "owner@example.com", "password": PASSWORD}).to_string();
         let login = Call::post("/admin/v1/login").json(login).send(&server).expect(200);
         Self { session: text(&login, "token").to_owned(), key, server }
     }
 
-    /// Lets the fuzzer loose on the operations of a document, and returns what it reports.
-    fn fuzz(&self, wire: &str, arguments: &[&str]) -> Value {
+    /// Lets the fuzzer loose on the operations of a document, as the configuration of this name says, and returns
+    /// what it reports.
+    fn fuzz(&self, wire: &str, configuration: &str, arguments: &[&str]) -> Value {
         let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/schemathesis");
         let directory = self.server.launch().directory();
         let file = directory.join(format!("{wire}.json"));
@@ -139,7 +146,7 @@ impl Stage {
         let mut command = Command::new(tool("st"));
         command
             .arg("--config-file")
-            .arg(tests.join(format!("{wire}.toml")))
+            .arg(tests.join(format!("{configuration}.toml")))
             .args(["run", "--no-color", "--continue-on-failure", "--checks", CHECKS])
             .args(["--url", &format!("http://{}", self.server.address())])
             .args(["--max-examples", &examples, "--report-json-path"])
@@ -160,11 +167,11 @@ impl Stage {
 
 const PASSWORD: &str = "correct horse battery staple";
 
-/// Makes an owner of the deployment.
-fn operator(server: &Server, email: &str) -> Value {
-    let words = ["operator", "create", "--deployment", "--role", "owner", "--email", email];
+/// Makes an owner.
+fn operator(server: &Server, email: &str, whose: &[&str]) -> Value {
+    let words = ["operator", "create", "--role", "owner", "--email", email];
     let more = ["--name", "Owner", "--password-stdin", "--json"];
-    server.manage_with(&[&words[..], &more].concat(), &format!("{PASSWORD}\n")).json()
+    server.manage_with(&[&words, whose, &more].concat(), &format!("{PASSWORD}\n")).json()
 }
 
 /// Checks that there were so many operations, and that each was reached but for these: what is always refused tells
@@ -187,13 +194,13 @@ fn has_reached(report: &Value, operations: u64, all_but: &[&str]) {
 #[test]
 fn what_juspays_document_says_is_what_is_answered() {
     let stage = Stage::new();
-    has_reached(&stage.fuzz("juspay", &["--auth", &format!("{}:", stage.key)]), 6, &[]);
+    has_reached(&stage.fuzz("juspay", "juspay", &["--auth", &format!("{}:", stage.key)]), 6, &[]);
 }
 
 #[test]
 fn what_juspays_document_says_is_what_a_customers_own_device_is_answered() {
     let stage = Stage::new();
-    let form = "object_reference_id=r&mobile_number=1&options.get_client_auth_token=true";
+    let form = "object_reference_id=device&mobile_number=1&options.get_client_auth_token=true";
     let customer = create(&stage.server, form);
     let token = text(&customer["juspay"], "client_auth_token");
     let credential = format!("Authorization: Bearer {token}");
@@ -201,25 +208,29 @@ fn what_juspays_document_says_is_what_a_customers_own_device_is_answered() {
     for operation in ["findCustomer", "updateCustomer"] {
         arguments.extend(["--include-operation-id", operation]);
     }
-    has_reached(&stage.fuzz("juspay", &arguments), 2, &[]);
+    has_reached(&stage.fuzz("juspay", "device", &arguments), 2, &[]);
 }
 
 #[test]
 fn what_cyrexas_document_says_is_what_is_answered() {
     let stage = Stage::new();
-    has_reached(&stage.fuzz("cyrexa", &["--header", &format!("X-API-Key: {}", stage.key)]), 8, &[]);
+    has_reached(
+        &stage.fuzz("cyrexa", "cyrexa", &["--header", &format!("X-API-Key: {}", stage.key)]),
+        8,
+        &[],
+    );
 }
 
 #[test]
 fn what_our_own_document_says_is_what_is_answered() {
     let stage = Stage::new();
     let credential = format!("Authorization: Bearer {}", stage.session);
-    has_reached(&stage.fuzz("admin", &["--header", &credential]), 30, &[]);
+    has_reached(&stage.fuzz("admin", "admin", &["--header", &credential]), 30, &[]);
 }
 
 #[test]
 fn what_the_documentations_document_says_is_what_is_answered() {
-    let report = Stage::new().fuzz("docs", &[]);
+    let report = Stage::new().fuzz("docs", "docs", &[]);
     // Types of problems are looked up in `documentation`.
     has_reached(&report, 10, &["GET /docs/errors/{type}", "HEAD /docs/errors/{type}"]);
 }

@@ -8,11 +8,14 @@ import os
 import schemathesis
 from schemathesis.core.failures import AcceptedNegativeData
 from schemathesis.core.parameters import ParameterLocation
-from schemathesis.openapi.checks import AllowHeaderMismatch, RejectedPositiveData
+from schemathesis.openapi.checks import (
+    AllowHeaderMismatch,
+    RejectedPositiveData,
+    UnsupportedMethodResponse,
+)
 
-# How many of a long list of words are tried one by one in the short run, and how many types of one body.
+# How many of a long list of words are tried one by one in the short run.
 WORDS_MAX = 4
-MEDIA_TYPES_MAX = 2
 
 
 @schemathesis.hook
@@ -20,10 +23,13 @@ def before_load_schema(context, raw_schema):
     """Each word of each list of codes in each place is a case, and so is each name of the same JSON: hours of them."""
     if os.environ.get("PATRON_TEST_LONG") != "1":
         thin(raw_schema)
+    # Where an id is said in the body as well, it is that of the path, which no schema says: it is left out here.
+    changes = raw_schema["components"].get("schemas", {}).get("ClientChanges", {})
+    changes.get("properties", {}).pop("id", None)
 
 
 def thin(value):
-    """Shortens long lists of words, and lists of media types."""
+    """Shortens long lists of words, and leaves one name to each form of a body."""
     if isinstance(value, list):
         for item in value:
             thin(item)
@@ -33,8 +39,8 @@ def thin(value):
             value["enum"] = words[:WORDS_MAX]
         content = value.get("content")
         if isinstance(content, dict):
-            for name in list(content)[MEDIA_TYPES_MAX:]:
-                del content[name]
+            forms = {json.dumps(content[name].get("schema")): name for name in reversed(content)}
+            value["content"] = {name: content[name] for name in content if name in forms.values()}
         for member in value.values():
             thin(member)
 
@@ -48,6 +54,8 @@ def filter_failure(context, failure, case, response):
         return not is_form(case, response) and not is_given(case)
     if isinstance(failure, AllowHeaderMismatch):
         return not is_shared_path(case)
+    if isinstance(failure, UnsupportedMethodResponse):
+        return not (is_shared_path(case) and case.method.upper() == "PUT")
     return True
 
 
@@ -147,11 +155,11 @@ def is_given(case):
 
 
 # The names and numbers that stand in the configurations.
-GIVEN = {"fuzzed", "juspay", "1", "2", "3"}
+GIVEN = {"device", "fuzzed", "juspay", "1", "2", "3"}
 
 
 def is_shared_path(case):
-    """At the one path where two wires meet, each names its own methods."""
+    """At the one path where two wires meet, each has and names its own methods."""
     return case.path == "/customers/{id}"
 
 

@@ -323,7 +323,8 @@ pub(super) fn refusals(endpoint: Endpoint) -> Vec<u16> {
         (412, has_precondition(endpoint)),
         (413, endpoint.method() != http::Method::GET),
         (415, endpoint.method() != http::Method::GET),
-        (429, is_login),
+        // Auditors could learn a value by looking for many.
+        (429, is_login || endpoint == Endpoint::SearchCustomers),
         (500, true),
         (503, true),
     ];

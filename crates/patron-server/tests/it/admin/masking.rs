@@ -96,7 +96,7 @@ fn a_masked_value_is_recognised_by_who_knows_it() {
         ("firstName", json!("J***")),
         ("fullName", json!("J*** A*** S***")),
         ("email", json!("j***@***.example")),
-        ("mobileNumber", json!("***66")),
+        ("mobileNumber", json!("***")),
         ("mobileCountryCode", json!("65")),
         ("birthDate", Value::Null),
         ("paymentFacts", Value::Null),
