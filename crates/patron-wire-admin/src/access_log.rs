@@ -46,7 +46,7 @@ pub(crate) struct AccessBody {
     actor: ActorBody,
     /// The client's address; `null` where it is not known, and for auditors.
     address: Option<String>,
-    /// The request's id.
+    /// The request's id; one of ours where the client's own is no UUID.
     request_id: String,
 }
 

@@ -88,7 +88,7 @@ pub(crate) async fn caller<'a>(
         Shown::ClientToken(token) => {
             let holder = patron.authenticate_token(&token, context.received).await?;
             let owner = holder.merchant().clone();
-            let own = holder.own_customer(context.client, &context.request_id);
+            let own = holder.own_customer(context.client, &context.loggable_id);
             Ok(Caller::Device(own, owner))
         }
     }

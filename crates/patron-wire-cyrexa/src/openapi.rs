@@ -133,11 +133,14 @@ const fn notes(endpoint: Endpoint) -> Option<&'static str> {
             "With a client auth token memberId, status, verificationStatus, kyc and taxInformation stay as \
              they are: a request that sets, clears or changes one of them is refused with 403.",
         ),
+        Endpoint::IssueToken => Some(
+            "It takes a key that may both read and write, since that is what the token can do. Operators hand \
+             out none.",
+        ),
         Endpoint::CreateCustomer
         | Endpoint::ListCustomers
         | Endpoint::FindCustomer
         | Endpoint::DeleteCustomer
-        | Endpoint::IssueToken
         | Endpoint::LogIn => None,
     }
 }

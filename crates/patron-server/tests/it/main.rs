@@ -18,6 +18,7 @@ mod clients;
 mod concurrency;
 mod corpus;
 mod create;
+mod cross_site;
 mod crowds;
 mod cyrexa;
 mod data;
