@@ -53,6 +53,7 @@ pub fn request(headers: HeaderMap, body: &[u8], body_size_max: usize) -> Request
         body: RequestBody::arrived(Bytes::copy_from_slice(body)),
         context: patron_wire::Context {
             request_id: "r-1".to_owned(),
+            loggable_id: "r-1".to_owned(),
             client: None,
             received: Timestamp::from_ms(0),
             limits: Limits { body_size_max, body_time_max: Duration::from_secs(1) },

@@ -10,7 +10,7 @@ use std::task::Poll;
 
 use bytes::Bytes;
 use http::header::{CONNECTION, CONTENT_TYPE, HeaderValue};
-use http::{HeaderMap, Method, Response, StatusCode};
+use http::{Method, Response, StatusCode};
 use http_body_util::Full;
 use hyper::body::Incoming;
 use ipnet::IpNet;
@@ -21,10 +21,10 @@ use patron::error::{Error, Kind};
 use patron_wire::address::client_address;
 use patron_wire::body::Drained;
 use patron_wire::head::is_sound;
-use patron_wire::request_id::{X_REQUEST_ID, request_id};
+use patron_wire::request_id::{X_REQUEST_ID, loggable_id, request_id};
 use patron_wire::{Answer, Context, Limits, Request, RequestBody, Wire};
 
-use crate::logs::{RequestLine, is_loggable_id, log_request};
+use crate::logs::{RequestLine, log_request};
 use crate::metrics::{self, Metrics, Recorder};
 use crate::own_paths::OwnPath;
 use crate::stores::Engine;
@@ -85,21 +85,21 @@ impl Edge {
         let _in_flight = self.recorder.begin();
         let (head, body) = request.into_parts();
         let id = request_id(&head.headers, &*self.site.entropy);
-        let is_ours = !head.headers.contains_key(X_REQUEST_ID);
         let is_sound = is_sound(head.version, &head.headers);
         let mut body = RequestBody::new(body, head.version, &head.headers);
-        let (mut answered, method, drained) =
+        let loggable_id = loggable_id(&id, &*self.site.entropy);
+        let (mut answered, method, drained, loggable_id) =
             match self.own_answer(&head.method, head.uri.path(), &id).await {
                 Some(answer) => {
                     let drained = body.drain().await;
-                    (Answered { wire: SERVER, answer }, head.method, drained)
+                    (Answered { wire: SERVER, answer }, head.method, drained, loggable_id)
                 }
                 None => {
-                    let mut request = self.request(head, body, id.clone(), peer);
+                    let mut request = self.request(head, body, [id, loggable_id], peer);
                     let answered = self.ask_wires(&mut request, is_sound).await;
                     // A client that is still sending does not listen yet.
                     let drained = request.body.drain().await;
-                    (answered, request.method, drained)
+                    (answered, request.method, drained, request.context.loggable_id)
                 }
             };
         // What follows may not be what its sender takes it for; or nobody will be here to answer it.
@@ -108,7 +108,6 @@ impl Edge {
             let headers = answered.answer.response.headers_mut();
             headers.insert(CONNECTION, HeaderValue::from_static("close"));
         }
-        let loggable_id = self.loggable_id(id, is_ours);
         Ok(self.close(answered, &method, &loggable_id, stopwatch))
     }
 
@@ -116,11 +115,12 @@ impl Edge {
         &self,
         head: http::request::Parts,
         body: RequestBody,
-        request_id: String,
+        [request_id, loggable_id]: [String; 2],
         peer: IpAddr,
     ) -> Request {
         let context = Context {
             request_id,
+            loggable_id,
             client: client_address(peer, &head.headers, &self.site.trusted),
             received: self.site.clock.now(),
             limits: self.site.limits,
@@ -196,12 +196,6 @@ impl Edge {
         }
         *answer.response.body_mut() = self.site.metrics.to_text().into();
         answer
-    }
-
-    /// The id under which a request is logged: its own if that may be shown, else another.
-    fn loggable_id(&self, id: String, is_ours: bool) -> String {
-        let may_be_shown = is_ours || is_loggable_id(&id);
-        if may_be_shown { id } else { request_id(&HeaderMap::new(), &*self.site.entropy) }
     }
 
     /// Counts and logs an answer, and hands it out.
@@ -332,6 +326,7 @@ mod tests {
                 headers: head.headers,
                 context: Context {
                     request_id: "r-1".to_owned(),
+                    loggable_id: "r-1".to_owned(),
                     client: None,
                     received: Timestamp::from_ms(0),
                     limits: Limits::default(),

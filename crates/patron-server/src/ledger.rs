@@ -137,8 +137,8 @@ impl Place {
         }
     }
 
-    /// Cuts off what was written of a line by a process that was stopped meanwhile, and erased nothing for it.
-    /// Returns where the last whole line ends.
+    /// Cuts off what was written of a line by a process that was stopped meanwhile, and erased nothing for it; a line
+    /// that lacks nothing but its end gets that. Returns where the last whole line ends.
     fn cut_torn(&self, file: &mut File) -> io::Result<u64> {
         /// More than is ever written at once.
         const TAIL: u64 = 65_536;
@@ -154,6 +154,12 @@ impl Place {
         }
         if whole == 0 && begin > 0 {
             return Err(io::Error::new(io::ErrorKind::InvalidData, "it ends with no line of ours"));
+        }
+        let last = tail.get(whole..).and_then(|line| std::str::from_utf8(line).ok());
+        if last.and_then(LedgerEntry::parse).is_some() {
+            // All of the line is there but for its end, as somebody leaves it who has edited the file. Readers heed it.
+            file.write_all(b"\n")?;
+            return Ok(length.saturating_add(1));
         }
         let end = length.saturating_sub(torn);
         file.set_len(end)?;
@@ -215,13 +221,17 @@ mod tests {
     fn what_is_torn_is_cut_off_and_nothing_else() {
         let data = TempDir::new().unwrap();
         let ledger = ledger(data.path());
-        for torn in ["1", "\0\0\0", &lines([9])[..50], lines([9]).trim_end()] {
+        for torn in ["1", "\0\0\0", &lines([9])[..50]] {
             for before in [lines([]), lines([1, 2])] {
                 fs::write(ledger.file(), before.clone() + torn).unwrap();
                 note(&ledger, 3).unwrap();
                 assert_eq!(text(&ledger), before + &lines([3]), "{torn:?}");
             }
         }
+        // What lacks its end only was heeded by whoever has read it, and stays.
+        fs::write(ledger.file(), lines([1]) + &entry(2).to_line()).unwrap();
+        note(&ledger, 3).unwrap();
+        assert_eq!(text(&ledger), lines([1, 2, 3]));
         let noise = "x".repeat(100_000);
         fs::write(ledger.file(), &noise).unwrap();
         assert!(note(&ledger, 3).is_err(), "no ledger at all");

@@ -29,6 +29,9 @@ pub(crate) enum NotAnswering {
     /// The answer was lost on its way: the writer ended.
     #[error("the writer has ended")]
     WriterEnded,
+    /// The answer was lost on its way: whoever reads elsewhere ended.
+    #[error("a reader has ended")]
+    ReaderEnded,
     /// A transaction could not begin or end. It was taken back.
     #[error("the commit was refused and taken back")]
     CommitRefused(#[source] Arc<rusqlite::Error>),

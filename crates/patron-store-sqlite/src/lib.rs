@@ -9,6 +9,7 @@
 mod access_log;
 mod apply;
 mod connections;
+mod elsewhere;
 mod erase;
 mod errors;
 mod groups;
@@ -44,6 +45,7 @@ use patron::clock::Timestamp;
 use patron::store::{StoreError, StoreFuture};
 use rusqlite::Connection;
 
+use crate::elsewhere::Elsewhere;
 use crate::errors::NotAnswering;
 use crate::lock::DirectoryLock;
 pub use crate::migrations::Schema;
@@ -86,6 +88,7 @@ pub struct SqliteStore {
     // Fields are dropped in this order: the lock last.
     views: Arc<Views>,
     writer: Writer,
+    elsewhere: Elsewhere,
     /// Held by whoever purges.
     purging: tokio::sync::Mutex<()>,
     _lock: DirectoryLock,
@@ -133,6 +136,7 @@ impl SqliteStore {
         Ok(Self {
             views,
             writer: writer.map_err(OpenError::Thread)?,
+            elsewhere: Elsewhere::new(),
             purging: tokio::sync::Mutex::new(()),
             _lock: lock,
         })
@@ -176,6 +180,19 @@ impl SqliteStore {
         read: impl FnOnce(&Connection) -> Result<T, StoreError>,
     ) -> StoreFuture<'a, T> {
         Box::pin(ready(self.views.read(read)))
+    }
+
+    /// The answer to a question that may take long: found on the calling thread if `brief` has one, and by `long`
+    /// elsewhere if it has none.
+    async fn answer_somewhere<T: Send + 'static>(
+        &self,
+        brief: impl FnOnce(&Connection) -> Result<Option<T>, StoreError>,
+        long: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        match self.views.read(brief)? {
+            Some(answer) => Ok(answer),
+            None => self.elsewhere.read(&self.views, long).await,
+        }
     }
 
     /// Deletes what has expired, so much in a commit that others' writes do not wait for long.

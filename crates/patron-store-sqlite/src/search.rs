@@ -4,13 +4,16 @@
 //! indexes of the other terms: rows are read of those only that are answered.
 
 mod end;
+mod walked;
 
 use patron::blind_index::{BlindIndex, Indexes};
+use patron::clock::Timestamp;
 use patron::ids::{CustomerNumber, MerchantNumber};
 use patron::seal::SealedCustomer;
 use patron::store::{COUNTED_MAX, SealedPage, SealedQuery, Start, StoreError, UniqueKey};
 use rusqlite::Connection;
 
+use self::walked::Walked;
 use crate::rows::Columns;
 use crate::{read, second_look, sql};
 
@@ -49,129 +52,6 @@ impl Part {
     /// Whether a walk that found these places has come to the end of the part, having skipped none of them.
     fn has_ended(&self, found: &[Place]) -> bool {
         self.offset == 0 && u32::try_from(found.len()).is_ok_and(|found| found < self.limit)
-    }
-}
-
-/// The index that is walked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Walked {
-    List,
-    Reference,
-    Email,
-    Phone,
-    Name,
-    Status,
-    Verification,
-}
-
-/// The statements that walk an index.
-struct Statements {
-    /// Places, newest first.
-    page: &'static str,
-    /// How many there are, up to a limit.
-    count: &'static str,
-    /// How many have the term of this index, whatever the others say, up to a limit.
-    width: &'static str,
-}
-
-/// Parameters: 1 merchant, 2 to 7 the terms, 8 created from, 9 and 10 before which place, 11 limit, 12 offset.
-macro_rules! statements {
-    ($index:literal, $term:literal, $($other:ident)*) => {
-        Statements {
-            page: concat!(
-                "SELECT c.created_ms, c.number", walk!($index, $term, $($other)*),
-                " ORDER BY c.created_ms DESC, c.number DESC LIMIT ?11 OFFSET ?12"
-            ),
-            count: concat!(
-                "SELECT count(*) FROM (SELECT 1", walk!($index, $term, $($other)*), " LIMIT ?11 OFFSET ?12)"
-            ),
-            width: concat!("SELECT count(*) FROM (SELECT 1", walk!($index, $term,), " LIMIT ?11 OFFSET ?12)"),
-        }
-    };
-}
-
-macro_rules! walk {
-    ($index:literal, $term:literal, $($other:ident)*) => {
-        concat!(
-            " FROM customer AS c INDEXED BY ", $index,
-            " WHERE c.merchant = ?1", $term, " AND c.deleted_ms IS NULL",
-            " AND c.created_ms >= ?8 AND (c.created_ms, c.number) < (?9, ?10)",
-            $(also!($other)),*
-        )
-    };
-}
-
-/// A term that must hold as well, if it is set.
-macro_rules! also {
-    (reference) => {
-        also!("customer_by_reference", "o.reference_search = ?2", "?2")
-    };
-    (email) => {
-        also!("customer_by_email", "o.email_search = ?3", "?3")
-    };
-    (phone) => {
-        also!("customer_by_phone", "o.phone_search = ?4", "?4")
-    };
-    (name) => {
-        also!("customer_by_name", "o.name_search = ?5", "?5")
-    };
-    (status) => {
-        also!("customer_by_status", "o.status = ?6 AND o.status <> 0", "?6")
-    };
-    (verification) => {
-        also!("customer_by_verification", "o.verification = ?7 AND o.verification <> 0", "?7")
-    };
-    ($index:literal, $term:literal, $value:literal) => {
-        concat!(
-            " AND (",
-            $value,
-            " IS NULL OR EXISTS (SELECT 1 FROM customer AS o INDEXED BY ",
-            $index,
-            " WHERE o.merchant = ?1 AND ",
-            $term,
-            " AND o.created_ms = c.created_ms",
-            " AND o.number = c.number AND o.deleted_ms IS NULL))"
-        )
-    };
-}
-
-const LIST: Statements = statements!("customer_list", "",);
-const REFERENCE: Statements = statements!(
-    "customer_by_reference", " AND c.reference_search = ?2",
-    email phone name status verification
-);
-const EMAIL: Statements = statements!(
-    "customer_by_email", " AND c.email_search = ?3",
-    reference phone name status verification
-);
-const PHONE: Statements = statements!(
-    "customer_by_phone", " AND c.phone_search = ?4",
-    reference email name status verification
-);
-const NAME: Statements = statements!(
-    "customer_by_name", " AND c.name_search = ?5",
-    reference email phone status verification
-);
-const STATUS: Statements = statements!(
-    "customer_by_status", " AND c.status = ?6 AND c.status <> 0",
-    reference email phone name verification
-);
-const VERIFICATION: Statements = statements!(
-    "customer_by_verification", " AND c.verification = ?7 AND c.verification <> 0",
-    reference email phone name status
-);
-
-impl Walked {
-    const fn statements(self) -> &'static Statements {
-        match self {
-            Self::List => &LIST,
-            Self::Reference => &REFERENCE,
-            Self::Email => &EMAIL,
-            Self::Phone => &PHONE,
-            Self::Name => &NAME,
-            Self::Status => &STATUS,
-            Self::Verification => &VERIFICATION,
-        }
     }
 }
 
@@ -251,17 +131,18 @@ impl Search<'_> {
         )
     }
 
-    /// The index in which the least is walked: the merchant's list where no term has one of its own.
-    fn narrowest(&self, terms: &Terms<'_>, part: &Part) -> Result<Walked, StoreError> {
+    /// The index in which the least is walked, and how much that is, as far as it matters: the merchant's list where no
+    /// term has one of its own.
+    fn narrowest(&self, terms: &Terms<'_>, part: &Part) -> Result<(u64, Walked), StoreError> {
         let walkable = terms.walkable();
         let [first, rest @ ..] = walkable.as_slice() else {
-            return Ok(Walked::List);
+            return Ok((WIDTH_MAX.into(), Walked::List));
         };
+        let mut narrowest = (WIDTH_MAX.into(), *first);
         if rest.is_empty() {
-            return Ok(*first);
+            return Ok(narrowest);
         }
         let part = Part { limit: WIDTH_MAX, offset: 0, ..*part };
-        let mut narrowest = (u64::MAX, *first);
         for walked in walkable {
             let width = self.count(walked.statements().width, terms, &part)?;
             // Of two that are as wide, the one that is so as a rule.
@@ -269,7 +150,49 @@ impl Search<'_> {
                 narrowest = (width, walked);
             }
         }
-        Ok(narrowest.1)
+        Ok(narrowest)
+    }
+}
+
+/// How many entries of an index are passed over at once: in a millisecond.
+pub(crate) const FAR: u32 = 10_000;
+
+/// Whether to find a page may take long: it begins far from the beginning, or so many customers have each of several
+/// terms that there is no telling how many are to be looked at.
+pub(crate) fn takes_long(
+    connection: &Connection,
+    merchant: MerchantNumber,
+    query: &SealedQuery,
+    start: Start,
+) -> Result<bool, StoreError> {
+    if unique_key(query).is_some() {
+        return Ok(false);
+    }
+    if let Start::Offset(offset) = start
+        && offset > FAR
+    {
+        return Ok(true);
+    }
+    let search = Search { connection, merchant };
+    for phone in phones(query) {
+        let terms = Terms { phone, ..terms(query) };
+        if terms.walkable().len() > 1 {
+            let (width, _) = search.narrowest(&terms, &whole(query))?;
+            if width >= WIDTH_MAX.into() {
+                return Ok(true);
+            }
+        }
+    }
+    Ok(false)
+}
+
+/// All that the time of creation leaves of the list, as far as it is counted.
+fn whole(query: &SealedQuery) -> Part {
+    Part {
+        created_from: query.created_from.map_or(i64::MIN, Timestamp::as_ms),
+        before: query.created_before.map_or(NEWER_THAN_ALL, |before| (before.as_ms(), 0)),
+        limit: COUNTED_MAX,
+        offset: 0,
     }
 }
 
@@ -323,14 +246,14 @@ impl Search<'_> {
         start: Start,
         limit: u32,
     ) -> Result<SealedPage, StoreError> {
-        let created_from = query.created_from.map_or(i64::MIN, |from| from.as_ms());
-        let end = query.created_before.map_or(NEWER_THAN_ALL, |before| (before.as_ms(), 0));
+        let counted = whole(query);
         let (before, offset) = match start {
-            Start::Offset(offset) => (end, offset),
-            Start::After(created, number) => (end.min((created.as_ms(), number.get())), 0),
+            Start::Offset(offset) => (counted.before, offset),
+            Start::After(created, number) => {
+                (counted.before.min((created.as_ms(), number.get())), 0)
+            }
         };
-        let page = Part { created_from, before, limit, offset };
-        let counted = Part { created_from, before: end, limit: COUNTED_MAX, offset: 0 };
+        let page = Part { before, limit, offset, ..counted };
         let mut total = 0_u64;
         let mut places = Vec::new();
         let phones = phones(query);
@@ -338,7 +261,7 @@ impl Search<'_> {
         let walks = phones.len();
         for phone in phones {
             let terms = Terms { phone, ..terms(query) };
-            let walked = self.narrowest(&terms, &counted)?;
+            let (_, walked) = self.narrowest(&terms, &counted)?;
             if !query.is_everything() {
                 total = total.saturating_add(self.count(
                     walked.statements().count,

@@ -78,7 +78,13 @@ impl Store for SqliteStore {
         offset: u32,
         limit: u32,
     ) -> StoreFuture<'_, SealedList> {
-        self.answer(|connection| read::list_customers(connection, merchant, offset, limit))
+        let list = move |connection: &Connection| {
+            read::list_customers(connection, merchant, offset, limit)
+        };
+        let brief = move |connection: &Connection| {
+            if offset > search::FAR { Ok(None) } else { list(connection).map(Some) }
+        };
+        Box::pin(self.answer_somewhere(brief, list))
     }
 
     fn find_kept_customer(
@@ -96,7 +102,17 @@ impl Store for SqliteStore {
         start: Start,
         limit: u32,
     ) -> StoreFuture<'_, SealedPage> {
-        self.answer(|connection| search::search(connection, merchant, &query, start, limit))
+        let asked = query.clone();
+        let brief = move |connection: &Connection| {
+            if search::takes_long(connection, merchant, &asked, start)? {
+                return Ok(None);
+            }
+            search::search(connection, merchant, &asked, start, limit).map(Some)
+        };
+        let long = move |connection: &Connection| {
+            search::search(connection, merchant, &query, start, limit)
+        };
+        Box::pin(self.answer_somewhere(brief, long))
     }
 
     fn list_ages(

@@ -9,8 +9,8 @@ use std::sync::Arc;
 
 use patron::change::Change;
 use patron::clock::Timestamp;
-use patron::store::{Store, StoreError, StoreFuture, UniqueKey};
-use patron_store_sqlite::{OpenError, Options, SqliteStore};
+use patron::store::{SealedQuery, Start, Store, StoreError, StoreFuture, UniqueKey};
+use patron_store_sqlite::{OpenError, Options, Schema, SqliteStore};
 use patron_testkit::store_contract::persons::Author;
 use rusqlite::Connection;
 use tempfile::TempDir;
@@ -148,6 +148,63 @@ fn migrations_are_recorded_once() {
     drop(open(directory.path()).unwrap());
     assert_eq!(count(&file, "migration WHERE applied_ms = 1"), 2);
     assert_eq!(count(&file, "migration"), 2);
+}
+
+/// A database of the first schema, with everything in it that another one holds.
+fn of_the_first_schema(file: &Path, from: &Path) {
+    let connection = Connection::open(file).unwrap();
+    connection.pragma_update(None, "application_id", 0x7074_726e).unwrap();
+    connection.execute_batch(include_str!("../src/migrations/0001_initial.sql")).unwrap();
+    connection.execute("ATTACH ?1 AS newer", [from.to_str().unwrap()]).unwrap();
+    let tables = ["customer", "customer_key", "history", "outbox", "customer_count", "counter"];
+    for table in tables {
+        let copy = format!("INSERT INTO {table} SELECT * FROM newer.{table}");
+        connection.execute_batch(&copy).unwrap();
+    }
+    let first = "INSERT INTO migration SELECT * FROM newer.migration WHERE number = 1";
+    connection.execute_batch(first).unwrap();
+}
+
+#[test]
+fn a_database_of_the_first_schema_is_brought_up_to_date_and_searched() {
+    let (newer, file) = used_directory();
+    let author = Author::of_merchant(1);
+    let all: Vec<_> = (0..300).map(|number| author.create(&format!("r{number}"))).collect();
+    let store = open(newer.path()).unwrap();
+    let changes = all.iter().map(|made| made.change.clone()).collect();
+    wait(store.apply(changes)).unwrap().into_iter().for_each(Result::unwrap);
+    drop(store);
+    let directory = tempfile::tempdir().unwrap();
+    let old = SqliteStore::database_file(directory.path());
+    of_the_first_schema(&old, &file);
+    assert_eq!(SqliteStore::inspect(directory.path()).unwrap(), Schema::Behind);
+    let store = open(directory.path()).unwrap();
+    let row = &all[7].change.parts().customer;
+    let search = |query: SealedQuery| {
+        wait(store.search_customers(row.merchant, query, Start::Offset(0), 1_000)).unwrap()
+    };
+    let own = &row.indexes;
+    let by_reference =
+        SealedQuery { reference_search: own.reference_search, ..SealedQuery::default() };
+    assert_eq!(search(by_reference).customers, std::slice::from_ref(row));
+    for query in [
+        SealedQuery { email_search: own.email_search, ..SealedQuery::default() },
+        SealedQuery { name_search: own.name_search, ..SealedQuery::default() },
+        SealedQuery {
+            phone_search: own.phone_search.into_iter().collect(),
+            ..SealedQuery::default()
+        },
+        SealedQuery { status: Some(row.status), ..SealedQuery::default() },
+        SealedQuery::default(),
+    ] {
+        let page = search(query);
+        assert_eq!((page.customers.len(), page.total), (300, 300));
+    }
+    wait(store.erase(author.erase(&all[7]))).unwrap();
+    assert_eq!(store.integrity().unwrap(), [""; 0]);
+    drop(store);
+    assert_eq!(count(&old, "migration"), 2);
+    assert_eq!(count(&old, "customer"), 299);
 }
 
 #[test]

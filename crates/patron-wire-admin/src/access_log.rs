@@ -44,10 +44,11 @@ pub(crate) struct AccessBody {
     customer: Option<i64>,
     /// Who looked.
     actor: ActorBody,
-    /// The client's address; `null` where it is not known, and for auditors.
+    /// The client's address; `null` where it is not known, for auditors, and in exports of who may not read the log.
     address: Option<String>,
-    /// The request's id.
-    request_id: String,
+    /// The request's id; one of ours where the client's own is no UUID. `null` in exports of who may not read the
+    /// log.
+    request_id: Option<String>,
 }
 
 impl AccessLogBody {
@@ -68,7 +69,7 @@ impl AccessBody {
             customer: customer.map(CustomerNumber::get),
             actor: ActorBody::kept(actor_code, Some(actor_number)),
             address,
-            request_id,
+            request_id: Some(request_id).filter(|id| !id.is_empty()),
         }
     }
 }

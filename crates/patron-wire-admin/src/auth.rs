@@ -1,6 +1,6 @@
 //! Who asks: an operator in a session, or a merchant's server with an API key.
 
-use http::{HeaderMap, HeaderName};
+use http::{HeaderMap, HeaderName, Method};
 use patron::Patron;
 use patron::access::Admitted;
 use patron::error::{Error, Kind};
@@ -8,7 +8,7 @@ use patron::principal::Principal;
 use patron::session::{SessionPurpose, SessionText};
 use patron::sign_in::SignedIn;
 use patron_wire::Request;
-use patron_wire::credentials::Credential;
+use patron_wire::credentials::{Credential, is_from_another_site};
 
 use crate::errors::{Failure, Refusal};
 
@@ -33,7 +33,7 @@ enum Shown {
 }
 
 /// A request shows one credential: of two, nobody can tell for whom it is meant.
-fn shown(headers: &HeaderMap) -> Result<Shown, Refusal> {
+fn shown(method: &Method, headers: &HeaderMap) -> Result<Shown, Failure> {
     let mut keys = headers.get_all(X_API_KEY).iter();
     let shown = match (keys.next(), keys.next(), Credential::from_headers(headers)) {
         (Some(key), None, Credential::None) => Some(Shown::Key(key.as_bytes().to_vec())),
@@ -41,13 +41,18 @@ fn shown(headers: &HeaderMap) -> Result<Shown, Refusal> {
             SessionText::parse(&text).map(Shown::Session)
         }
         (None, _, Credential::Bearer(text)) => Some(Shown::Key(text.into_bytes())),
+        // Not a 401: nobody is to sign in and try again.
+        (None, _, Credential::Basic { .. }) if is_from_another_site(method, headers) => {
+            let public = "a web page of another site may not use a key";
+            return Err(Error::new(Kind::Denied, public).into());
+        }
         // As curl and others send a key by its own: as the name of a user, with nothing behind it.
         (None, _, Credential::Basic { user, password }) => {
             password.is_none_or(|password| password.is_empty()).then_some(Shown::Key(user))
         }
         (Some(_), _, _) | (None, _, Credential::None | Credential::Malformed) => None,
     };
-    shown.ok_or(Refusal::Unauthenticated)
+    shown.ok_or_else(|| Refusal::Unauthenticated.into())
 }
 
 /// Why a credential is no good is nobody's business: all of them are told the same.
@@ -66,7 +71,7 @@ pub(crate) async fn caller<'a>(
 ) -> Result<Caller<'a>, Failure> {
     let context = &request.context;
     let now = context.received;
-    match shown(&request.headers)? {
+    match shown(&request.method, &request.headers)? {
         Shown::Key(key) => {
             let authenticated = patron.authenticate_key(&key, now).await.map_err(refused)?;
             Ok(Caller::Key(authenticated.admit(context.client)?))

@@ -49,7 +49,7 @@ impl<'a> Call<'a> {
     pub(crate) async fn within_of(&self, principal: &Principal<'a>) -> Result<Within<'a>, Failure> {
         let id = self.route.name("merchant").and_then(MerchantId::parse);
         let id = id.ok_or_else(|| not_found("there is no such merchant"))?;
-        Ok(principal.within(&id, &self.request.context.request_id).await?)
+        Ok(principal.within(&id, &self.request.context.loggable_id).await?)
     }
 
     /// The customer that the path names.

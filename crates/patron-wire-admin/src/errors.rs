@@ -166,7 +166,7 @@ pub(crate) struct Problem<'a> {
     status: u16,
     /// What happened.
     detail: Cow<'a, str>,
-    /// The request's id, which stands in the log as well.
+    /// The request's id, which stands in the log as well where it is a UUID.
     request_id: &'a str,
     /// Each field that is wrong, where fields are.
     errors: &'a [WrongField],

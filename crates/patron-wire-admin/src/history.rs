@@ -61,7 +61,7 @@ pub(crate) struct EntryBody {
 pub(crate) struct OriginBody {
     /// The client's address; `null` where it is not known, and for auditors.
     address: Option<String>,
-    /// The request's id.
+    /// The request's id; one of ours where the client's own is no UUID.
     request_id: String,
     /// Why, where a reason was given.
     reason: Option<String>,

@@ -11,6 +11,7 @@ use patron_wire::Request;
 use patron_wire::credentials::Credential;
 
 use crate::errors::{Failure, Refusal};
+use crate::rules::Speaker;
 
 /// The header that carries an API key.
 const X_API_KEY: HeaderName = HeaderName::from_static("x-api-key");
@@ -29,6 +30,14 @@ impl Caller<'_> {
         match self {
             Self::Merchant(admitted) => admitted.merchant(),
             Self::Device(_, merchant) => merchant,
+        }
+    }
+
+    /// Whose word it is.
+    pub(crate) const fn speaker(&self) -> Speaker {
+        match self {
+            Self::Merchant(_) => Speaker::Merchant,
+            Self::Device(..) => Speaker::Device,
         }
     }
 }
@@ -79,7 +88,7 @@ pub(crate) async fn caller<'a>(
         Shown::ClientToken(token) => {
             let holder = patron.authenticate_token(&token, context.received).await?;
             let owner = holder.merchant().clone();
-            let own = holder.own_customer(context.client, &context.request_id);
+            let own = holder.own_customer(context.client, &context.loggable_id);
             Ok(Caller::Device(own, owner))
         }
     }

@@ -19,7 +19,7 @@ use crate::fields::FieldName;
 use crate::login;
 use crate::route::{Endpoint, Route};
 use crate::rules::limits::{PAGE_NUMBER_MAX, PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX};
-use crate::rules::{Rules, Wanted, bounded, check_own_edit};
+use crate::rules::{Rules, Speaker, Wanted, bounded, check_own_edit};
 
 /// Answers a request. The order of checks is the contract's: route, method, authentication,
 /// allow-list, body, existence, `If-Match`.
@@ -66,9 +66,9 @@ fn numbered(number: Option<CustomerNumber>) -> Result<Locator<'static>, Failure>
 /// `POST /ipg/2.0.0/customers`
 async fn create_customer(patron: &Patron, request: &mut Request) -> Result<Reply, Failure> {
     let admitted = auth::merchant(patron, request).await?;
-    let writer = admitted.customer_writer(&request.context.request_id)?;
+    let writer = admitted.customer_writer(&request.context.loggable_id)?;
     let said = Said::from_body(request).await?;
-    let rules = Rules::of(admitted.merchant(), request.context.received);
+    let rules = Rules::of(admitted.merchant(), Speaker::Merchant, request.context.received);
     let wanted = Wanted::of(&said, &rules);
     let missing = wanted.missing();
     if !missing.is_empty() {
@@ -82,7 +82,7 @@ async fn create_customer(patron: &Patron, request: &mut Request) -> Result<Reply
 /// `GET /ipg/2.0.0/customers?pageNumber=&pageSize=&email=&memberId=`
 async fn list_customers(patron: &Patron, request: &Request) -> Result<Reply, Failure> {
     let admitted = auth::merchant(patron, request).await?;
-    let reader = admitted.customer_reader(&request.context.request_id)?;
+    let reader = admitted.customer_reader(&request.context.loggable_id)?;
     let said = Said::from_query(request)?;
     let page = bounded(&said, FieldName::PageNumber, 1, 1..=PAGE_NUMBER_MAX);
     let size = bounded(&said, FieldName::PageSize, PAGE_SIZE_DEFAULT, 1..=PAGE_SIZE_MAX);
@@ -120,7 +120,7 @@ async fn find_customer(
     let caller = auth::caller(patron, request).await?;
     let customer = match &caller {
         Caller::Merchant(admitted) => {
-            let reader = admitted.customer_reader(&request.context.request_id)?;
+            let reader = admitted.customer_reader(&request.context.loggable_id)?;
             reader.find(numbered(number)?, TokenWish::NotWished).await?.0
         }
         Caller::Device(own, _) => own.find(numbered(number)?).await?,
@@ -136,11 +136,11 @@ async fn update_customer(
 ) -> Result<Reply, Failure> {
     let caller = auth::caller(patron, request).await?;
     let writer = match &caller {
-        Caller::Merchant(admitted) => Ok(admitted.customer_writer(&request.context.request_id)?),
+        Caller::Merchant(admitted) => Ok(admitted.customer_writer(&request.context.loggable_id)?),
         Caller::Device(own, _) => Err(own),
     };
     let said = Said::from_body(request).await?;
-    let rules = Rules::of(caller.owner(), request.context.received);
+    let rules = Rules::of(caller.owner(), caller.speaker(), request.context.received);
     let wanted = Wanted::of(&said, &rules);
     if wanted.is_about_another(number.map(CustomerNumber::get)) {
         return Err(Refusal::OtherId.into());
@@ -181,7 +181,7 @@ async fn delete_customer(
     number: Option<CustomerNumber>,
 ) -> Result<Reply, Failure> {
     let admitted = auth::merchant(patron, request).await?;
-    let eraser = admitted.customer_eraser(&request.context.request_id)?;
+    let eraser = admitted.customer_eraser(&request.context.loggable_id)?;
     eraser.delete(numbered(number)?, &if_match(&request.headers)).await?;
     Ok(Reply::gone())
 }
@@ -193,7 +193,7 @@ async fn issue_token(
     number: Option<CustomerNumber>,
 ) -> Result<Reply, Failure> {
     let admitted = auth::merchant(patron, request).await?;
-    let writer = admitted.customer_writer(&request.context.request_id)?;
+    let writer = admitted.customer_writer(&request.context.loggable_id)?;
     let issued = writer.issue_token(numbered(number)?).await?;
     Ok(Reply::token(&issued.token.to_text(), issued.expires))
 }

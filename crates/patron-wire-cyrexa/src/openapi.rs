@@ -126,11 +126,31 @@ const fn title(endpoint: Endpoint) -> (&'static str, &'static str) {
     }
 }
 
+/// What is to be known beside that.
+const fn notes(endpoint: Endpoint) -> Option<&'static str> {
+    match endpoint {
+        Endpoint::UpdateCustomer | Endpoint::UpdateBareCustomer => Some(
+            "With a client auth token memberId, status, verificationStatus, kyc and taxInformation stay as \
+             they are: a request that sets, clears or changes one of them is refused with 403.",
+        ),
+        Endpoint::IssueToken => Some(
+            "It takes a key that may both read and write, since that is what the token can do. Operators hand \
+             out none.",
+        ),
+        Endpoint::CreateCustomer
+        | Endpoint::ListCustomers
+        | Endpoint::FindCustomer
+        | Endpoint::DeleteCustomer
+        | Endpoint::LogIn => None,
+    }
+}
+
 fn operation(endpoint: Endpoint) -> Operation {
     let (id, summary) = title(endpoint);
     let mut operation = OperationBuilder::new()
         .operation_id(Some(id))
         .summary(Some(summary))
+        .description(notes(endpoint))
         .parameters(Some(parameters(endpoint)));
     let of = |scheme: &str| SecurityRequirement::new(scheme, Vec::<String>::new());
     // An empty list says that nothing has to be shown.

@@ -20,17 +20,27 @@ use crate::correspondence;
 use crate::errors::WrongFields;
 use crate::fields::FieldName;
 
+/// Whose word a request is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Speaker {
+    /// The merchant's side.
+    Merchant,
+    /// A customer's own device.
+    Device,
+}
+
 /// What binds a request beside its own words.
 #[derive(Debug, Clone)]
 pub(crate) struct Rules {
     country_code: String,
     now: Timestamp,
+    speaker: Speaker,
 }
 
 impl Rules {
-    /// The rules for a request to this merchant that arrived then.
-    pub(crate) fn of(merchant: &Merchant, now: Timestamp) -> Self {
-        Self { country_code: merchant.settings.country_code.as_str().to_owned(), now }
+    /// The rules for a request of this speaker's to this merchant that arrived then.
+    pub(crate) fn of(merchant: &Merchant, speaker: Speaker, now: Timestamp) -> Self {
+        Self { country_code: merchant.settings.country_code.as_str().to_owned(), now, speaker }
     }
 }
 
@@ -308,7 +318,10 @@ impl<'a> Wanted<'a> {
                 FieldName::Consents,
                 said(FieldName::Consents),
                 consents,
-                |value| values::consents(value, before.as_ref(), self.rules.now),
+                |value| {
+                    let Rules { country_code: _, now, speaker } = self.rules;
+                    values::consents(value, before.as_ref(), *speaker, *now)
+                },
                 |all| allowed::consents(all),
             )),
             kyc: sealed(judge.field(
@@ -395,20 +408,22 @@ const fn field_of(name: FieldName) -> Option<Field> {
     }
 }
 
-/// Refuses what a customer's own device may not change: where the merchant says how the customer
-/// stands.
+/// Refuses what a customer's own device may not change: how the merchant names the customer, and how it
+/// says that the customer stands. Whoever could choose a reference could be found in another's place, and
+/// learn from what is taken which there are.
 ///
 /// # Errors
 /// `Denied` when the edit touches one of these.
 pub(crate) fn check_own_edit(edit: &ProfileEdit) -> Result<(), Error> {
-    let is_kept = edit.status == Edit::Keep
+    let is_kept = edit.reference == Edit::Keep
+        && edit.status == Edit::Keep
         && edit.verification == Edit::Keep
         && edit.kyc == Edit::Keep
         && edit.tax_ids == Edit::Keep;
     if is_kept {
         return Ok(());
     }
-    Err(Error::new(Kind::Denied, "a client auth token does not change how the customer stands"))
+    Err(Error::new(Kind::Denied, "a client auth token does not change what the merchant says"))
 }
 
 /// A number in a query: digits within `range`, or `default` when it is not sent.

@@ -6,7 +6,7 @@ use patron::access::{Admitted, OwnCustomer};
 use patron::merchant::Merchant;
 use patron::token::ClientToken;
 use patron_wire::Request;
-use patron_wire::credentials::Credential;
+use patron_wire::credentials::{Credential, is_from_another_site};
 
 use crate::answers::Sender;
 use crate::bodies::Said;
@@ -67,7 +67,7 @@ pub(crate) async fn caller<'a>(
     let context = &request.context;
     let holder = patron.authenticate_token(&token, context.received).await?;
     let rules = welcome(holder.merchant(), request, sender)?;
-    Ok((Caller::Token(holder.own_customer(context.client, &context.request_id)), rules))
+    Ok((Caller::Token(holder.own_customer(context.client, &context.loggable_id)), rules))
 }
 
 async fn admit<'a>(
@@ -77,6 +77,10 @@ async fn admit<'a>(
     key: &[u8],
     password: Option<&[u8]>,
 ) -> Result<(Admitted<'a>, Rules), Failure> {
+    // Not a 401: that would have the browser ask its user for a key, to try again with.
+    if is_from_another_site(&request.method, &request.headers) {
+        return Err(Refusal::FromAnotherSite.into());
+    }
     // The documents say "Username: API key, Password: empty string"; two of them leave out the colon.
     if password.is_some_and(|password| !password.is_empty()) {
         return Err(Refusal::Unauthenticated.into());

@@ -87,7 +87,7 @@ async fn create_customer(
     sender: &mut Sender,
 ) -> Result<Reply, Failure> {
     let (admitted, rules) = auth::key_holder(patron, request, sender).await?;
-    let writer = admitted.customer_writer(&request.context.request_id)?;
+    let writer = admitted.customer_writer(&request.context.loggable_id)?;
     let said = Said::from_body(request).await?;
     let wanted = Wanted::of(&said);
     let reference = said.about(FieldName::ObjectReferenceId);
@@ -130,7 +130,7 @@ async fn find_customer(
     id: &Option<String>,
 ) -> Result<Reply, Failure> {
     let (caller, rules) = auth::caller(patron, request, sender).await?;
-    let request_id = &request.context.request_id;
+    let request_id = &request.context.loggable_id;
     let caller = match caller {
         Caller::Key(admitted) => Holder::Key(admitted.customer_reader(request_id)?),
         Caller::Token(own) => Holder::Token(own),
@@ -158,7 +158,7 @@ async fn update_customer(
     id: &Option<String>,
 ) -> Result<Reply, Failure> {
     let (caller, rules) = auth::caller(patron, request, sender).await?;
-    let request_id = request.context.request_id.clone();
+    let request_id = request.context.loggable_id.clone();
     let caller = match caller {
         Caller::Key(admitted) => Holder::Key(admitted.customer_writer(&request_id)?),
         Caller::Token(own) => Holder::Token(own),
@@ -196,7 +196,7 @@ async fn ensure_customer(
     reference: ReferenceIn<'_>,
 ) -> Result<Reply, Failure> {
     let (admitted, rules) = auth::key_holder(patron, request, sender).await?;
-    let writer = admitted.customer_writer(&request.context.request_id)?;
+    let writer = admitted.customer_writer(&request.context.loggable_id)?;
     let said = Said::from_body(request).await?;
     let reference = match reference {
         // No customer can have a reference that is not UTF-8.
@@ -243,7 +243,7 @@ async fn list_customers(
     sender: &mut Sender,
 ) -> Result<Reply, Failure> {
     let (admitted, rules) = auth::key_holder(patron, request, sender).await?;
-    let reader = admitted.customer_reader(&request.context.request_id)?;
+    let reader = admitted.customer_reader(&request.context.loggable_id)?;
     let said = Said::from_query(request)?;
     let count = bounded(&said, FieldName::Count, COUNT_DEFAULT, COUNT);
     let offset = bounded(&said, FieldName::Offset, OFFSET_DEFAULT, OFFSET);

@@ -31,6 +31,8 @@ pub enum Refusal {
     BadOrigin,
     /// The key does not have the scope.
     Forbidden,
+    /// A web page of another site had somebody's browser ask for a change.
+    FromAnotherSite,
     /// No such path.
     EndpointNotFound,
     /// The path is known, the method is not.
@@ -236,6 +238,12 @@ const INTERNAL: Words = Words::documented(
 const UNAVAILABLE: Words = Words { http_status: 503, ..INTERNAL };
 const FORBIDDEN: Words =
     Words::ours(403, "forbidden", "FORBIDDEN", "The API key does not have the scope for this.");
+const FROM_ANOTHER_SITE: Words = Words::ours(
+    403,
+    "cross_site_request",
+    "CROSS_SITE_REQUEST",
+    "A web page of another site may not use an API key.",
+);
 const ENDPOINT_NOT_FOUND: Words =
     Words::ours(404, "endpoint_not_found", "ENDPOINT_NOT_FOUND", "There is no such endpoint.");
 const METHOD_NOT_ALLOWED: Words = Words::ours(
@@ -289,7 +297,7 @@ impl Refusal {
     }
 
     /// All refusals, in the order of the contract's table, with some values.
-    pub(crate) fn one_of_each() -> [Self; 19] {
+    pub(crate) fn one_of_each() -> [Self; 20] {
         [
             Self::AlreadyExists,
             Self::Wrong(vec![FieldName::MobileNumber, FieldName::FirstName]),
@@ -298,6 +306,7 @@ impl Refusal {
             Self::Unauthenticated,
             Self::BadOrigin,
             Self::Forbidden,
+            Self::FromAnotherSite,
             Self::CustomerNotFound,
             Self::EndpointNotFound,
             Self::MethodNotAllowed { allow: "POST" },
@@ -322,6 +331,7 @@ impl Refusal {
             Self::Unauthenticated => &UNAUTHENTICATED,
             Self::BadOrigin => &BAD_ORIGIN,
             Self::Forbidden => &FORBIDDEN,
+            Self::FromAnotherSite => &FROM_ANOTHER_SITE,
             Self::EndpointNotFound => &ENDPOINT_NOT_FOUND,
             Self::MethodNotAllowed { .. } => &METHOD_NOT_ALLOWED,
             Self::RequestTimeout => &REQUEST_TIMEOUT,
@@ -350,6 +360,7 @@ impl Refusal {
             | Self::Unauthenticated
             | Self::BadOrigin
             | Self::Forbidden
+            | Self::FromAnotherSite
             | Self::EndpointNotFound
             | Self::MethodNotAllowed { .. }
             | Self::RequestTimeout
@@ -388,6 +399,7 @@ impl Refusal {
             | Self::CustomerNotFound
             | Self::BadOrigin
             | Self::Forbidden
+            | Self::FromAnotherSite
             | Self::EndpointNotFound
             | Self::RequestTimeout
             | Self::IdempotencyConflict

@@ -91,6 +91,9 @@ pub struct Request {
 pub struct Context {
     /// The request's id: echoed from the client or made.
     pub request_id: String,
+    /// The id under which the request is written down, in the log and beside what it did: the same, unless
+    /// that one may name a person; see [`request_id::loggable_id`].
+    pub loggable_id: String,
     /// The client's address, where it could be determined; see [`address::client_address`].
     pub client: Option<IpAddr>,
     /// When the head arrived.

@@ -18,6 +18,21 @@ pub fn request_id(headers: &HeaderMap, entropy: &dyn Entropy) -> String {
     sent.filter(fits).map_or_else(|| new_uuid(entropy), str::to_owned)
 }
 
+/// The id under which a request with this id is written down: its own when that is a UUID, as we make them and as
+/// many clients do, else a new one.
+///
+/// A client chooses its `x-request-id` freely, and some put a name, an address or a number there. Beside what a
+/// customer's erasure leaves, such as the access log, that would still say who it was.
+pub fn loggable_id(id: &str, entropy: &dyn Entropy) -> String {
+    if is_uuid(id) { id.to_owned() } else { new_uuid(entropy) }
+}
+
+fn is_uuid(id: &str) -> bool {
+    const LENGTHS: [usize; 5] = [8, 4, 4, 4, 12];
+    let is_hex = |part: &str| part.bytes().all(|byte| byte.is_ascii_hexdigit());
+    id.split('-').map(str::len).eq(LENGTHS) && id.split('-').all(is_hex)
+}
+
 /// A random UUID (RFC 9562, version 4).
 fn new_uuid(entropy: &dyn Entropy) -> String {
     let random = u128::from_be_bytes(random_bytes(entropy));
@@ -52,6 +67,23 @@ mod tests {
             headers.insert(X_REQUEST_ID, http::HeaderValue::from_bytes(sent.as_bytes()).unwrap());
         }
         assert_eq!(request_id(&headers, &Ones), expect);
+    }
+
+    #[test]
+    fn ids_that_may_name_a_person_are_not_written_down() {
+        for good in ["ffffffff-ffff-4fff-bfff-ffffffffffff", "01234567-89AB-CDEF-0123-456789abcdef"]
+        {
+            assert_eq!(loggable_id(good, &Ones), good);
+        }
+        for bad in [
+            "",
+            "jon@example.com",
+            "Jon.Snow",
+            "4799887766",
+            "jonsnow0-ffff-4fff-bfff-ffffffffffff",
+        ] {
+            assert_eq!(loggable_id(bad, &Ones), "ffffffff-ffff-4fff-bfff-ffffffffffff", "{bad}");
+        }
     }
 
     #[test]

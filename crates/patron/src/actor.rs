@@ -61,6 +61,6 @@ pub struct Actor {
     pub kind: ActorKind,
     /// The client's address, where there is one and it could be determined.
     pub address: Option<IpAddr>,
-    /// The request's id.
+    /// The request's id, one that names nobody: it outlives the customers that the request was about.
     pub request_id: String,
 }

@@ -112,7 +112,7 @@ fn address_of_mail(text: &str) -> String {
 
 /// Some names of top-level domains are people's.
 fn is_short(label: &str) -> bool {
-    label.len() <= 6 && label.bytes().all(|byte| byte.is_ascii_alphabetic())
+    label.len() <= 7 && label.bytes().all(|byte| byte.is_ascii_alphabetic())
 }
 
 /// A reference is an address of mail more often than not.

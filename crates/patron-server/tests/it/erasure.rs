@@ -83,6 +83,15 @@ fn storm(server: &Server, id: &str, number: usize, is_over: &AtomicBool, done: &
     }
 }
 
+/// Ends the storm, also when the test has failed.
+pub(crate) struct Over<'a>(pub(crate) &'a AtomicBool);
+
+impl Drop for Over<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 #[test]
 fn a_customer_that_is_erased_in_a_storm_of_its_updates_stays_erased_and_leaves_no_byte() {
     let server = prompt().start();
@@ -97,6 +106,7 @@ fn a_customer_that_is_erased_in_a_storm_of_its_updates_stays_erased_and_leaves_n
         soon("the storm goes on", || (count.load(Ordering::Relaxed) > before + 50).then_some(()));
     };
     std::thread::scope(|scope| {
+        let _over = Over(&is_over);
         for number in 0..3 {
             let (server, jon, is_over, done) = (&server, &jon, &is_over, &done);
             scope.spawn(move || storm(server, jon, number, is_over, done));
@@ -112,7 +122,6 @@ fn a_customer_that_is_erased_in_a_storm_of_its_updates_stays_erased_and_leaves_n
         more(&done);
         more(&others_done);
         traces.are_gone(server.launch());
-        is_over.store(true, Ordering::Relaxed);
     });
     is_gone(&server, &jon, &token);
     assert_eq!(get(&server, &format!("/customers/{other}")).expect(200)["last_name"], "Snow3");

@@ -3,10 +3,13 @@
 //!
 //! The columns come from the schema itself, so that a new one fails here until it is decided about.
 
+mod accesses;
 mod history;
 mod installation;
 mod keys;
 mod management;
+mod people;
+mod remains;
 mod rows;
 mod wholes;
 

@@ -42,6 +42,7 @@ const fn row_of(refusal: &Refusal) -> Option<(u16, &'static str)> {
         Refusal::Unauthenticated => Some((401, "access_denied")),
         Refusal::BadOrigin => Some((403, "BAD_ORIGIN")),
         Refusal::Forbidden => Some((403, "forbidden")),
+        Refusal::FromAnotherSite => Some((403, "cross_site_request")),
         Refusal::EndpointNotFound => Some((404, "endpoint_not_found")),
         Refusal::MethodNotAllowed { .. } => Some((405, "method_not_allowed")),
         Refusal::RequestTimeout => Some((408, "request_timeout")),
@@ -57,7 +58,7 @@ const fn row_of(refusal: &Refusal) -> Option<(u16, &'static str)> {
     }
 }
 
-fn refusals() -> [Refusal; 19] {
+fn refusals() -> [Refusal; 20] {
     [
         Refusal::AlreadyExists,
         Refusal::Wrong(Vec::new()),
@@ -67,6 +68,7 @@ fn refusals() -> [Refusal; 19] {
         Refusal::Unauthenticated,
         Refusal::BadOrigin,
         Refusal::Forbidden,
+        Refusal::FromAnotherSite,
         Refusal::EndpointNotFound,
         Refusal::MethodNotAllowed { allow: "" },
         Refusal::RequestTimeout,

@@ -111,8 +111,17 @@ def is_beyond_schemas(case, name):
         case "notificationSettings":
             return is_repeated(value, "notificationType")
         case "consents":
-            return is_repeated(value, "purpose")
+            return is_repeated(value, "purpose") or any(map(is_in_future, value or []))
     return False
+
+
+def is_in_future(consent):
+    """Whether a consent is given later than now. What Python cannot read lies before its years or in a leap second."""
+    try:
+        at = datetime.datetime.fromisoformat((consent.get("at") or "").upper())
+    except (AttributeError, ValueError):
+        return False
+    return at > datetime.datetime.now(datetime.timezone.utc)
 
 
 def is_repeated(items, key):

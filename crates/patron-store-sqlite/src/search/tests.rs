@@ -3,6 +3,7 @@
 use patron::clock::Timestamp;
 use rusqlite::config::DbConfig;
 
+use super::walked::Statements;
 use super::*;
 use crate::migrations;
 

@@ -113,13 +113,15 @@ pub fn totals_are_counted_up_to_a_limit(place: &dyn Place) {
     let opened = Opened::at(place);
     let author = Author::of_merchant(1);
     let many = u64::from(COUNTED_MAX) + MORE;
-    let mut email = SealedQuery::default();
+    let (mut email, mut name) = (SealedQuery::default(), SealedQuery::default());
     let mut made = 0;
     while made < many {
         let batch: Vec<_> = (0..512.min(many - made))
-            .map(|_| person(&author, ["", "jon@example.com", "", ""], START).change)
+            .map(|_| person(&author, ["", "jon@example.com", "", "Jon Snow"], START).change)
             .collect();
-        email.email_search = batch[0].parts().customer.indexes.email_search;
+        let indexes = &batch[0].parts().customer.indexes;
+        email.email_search = indexes.email_search;
+        name.name_search = indexes.name_search;
         made += u64::try_from(batch.len()).unwrap();
         let answers = opened.wait(opened.store.apply(batch)).unwrap();
         assert!(answers.iter().all(Result::is_ok));
@@ -129,6 +131,9 @@ pub fn totals_are_counted_up_to_a_limit(place: &dyn Place) {
     assert_eq!(total(&email), u64::from(COUNTED_MAX));
     let range = SealedQuery { created_from: Some(START), ..SealedQuery::default() };
     assert_eq!(total(&range), u64::from(COUNTED_MAX));
+    let both = both(&email, &name);
+    assert_eq!(total(&both), u64::from(COUNTED_MAX));
+    assert_eq!(numbers(&search(&opened, &author, &both, Start::Offset(3), 2)), [10_002, 10_001]);
     // Beyond the limit there are pages nevertheless.
     let page = search(&opened, &author, &email, Start::Offset(COUNTED_MAX), 100);
     assert_eq!(numbers(&page), [5, 4, 3, 2, 1]);

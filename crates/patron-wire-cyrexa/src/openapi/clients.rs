@@ -212,7 +212,10 @@ fn said_of_many(field: FieldName) -> Schema {
         FieldName::Consents => {
             let purpose = some(limits::PURPOSE_LENGTH_MAX).pattern(Some("^[-A-Za-z0-9_.:]+$"));
             let version = short(limits::CONSENT_VERSION_LENGTH_MAX);
-            let one = consent(purpose.build().into(), version, moment_or_null());
+            let about = "Not later than the request. With a client auth token it is passed over: the same \
+                         consent as before keeps its moment, any other is given when the request arrives.";
+            let at = maybe_moment().description(Some(about)).build();
+            let one = consent(purpose.build().into(), version, at.into());
             let one = one.required("purpose").required("isGranted").build();
             shapes::list(one.into(), Some(limits::CONSENTS_MAX)).unique_items(true).build().into()
         }
@@ -290,9 +293,13 @@ const MOMENT: &str = "^(?:[0-9]{4}-(?:(?:0[13578]|1[02])-(?:0[1-9]|[12][0-9]|3[0
                       [Tt](?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](?:\\.[0-9]{1,9})?\
                       (?:[Zz]|[+-](?:[01][0-9]|2[0-3]):[0-5][0-9])$";
 
-fn moment_or_null() -> Schema {
+fn maybe_moment() -> ObjectBuilder {
     let format = SchemaFormat::KnownFormat(KnownFormat::DateTime);
-    maybe(Type::String).format(Some(format)).pattern(Some(MOMENT)).build().into()
+    maybe(Type::String).format(Some(format)).pattern(Some(MOMENT))
+}
+
+fn moment_or_null() -> Schema {
+    maybe_moment().build().into()
 }
 
 fn one_of<const N: usize>(text: ObjectBuilder, words: [&str; N]) -> Schema {

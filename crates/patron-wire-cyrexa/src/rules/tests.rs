@@ -7,7 +7,7 @@ use super::*;
 const NOW: Timestamp = Timestamp::from_ms(1_705_314_600_000);
 
 fn rules() -> Rules {
-    Rules { country_code: "91".to_owned(), now: NOW }
+    Rules { country_code: "91".to_owned(), now: NOW, speaker: Speaker::Merchant }
 }
 
 fn edited(stored: &Profile, body: &str) -> Result<ProfileEdit, Vec<FieldName>> {
@@ -279,17 +279,21 @@ fn moments_are_compared_as_they_are_answered() {
 }
 
 #[test]
-fn a_device_does_not_change_how_its_customer_stands() {
-    let denied = |body: &str| check_own_edit(&edited(&Profile::default(), body).unwrap()).is_err();
+fn a_device_does_not_change_what_its_merchant_says() {
+    let stored = Profile { reference: Some("m-1".into()), ..Profile::default() };
+    let denied = |body: &str| check_own_edit(&edited(&stored, body).unwrap()).is_err();
     for body in [
         r#"{"status":"active"}"#,
         r#"{"verificationStatus":"verified"}"#,
         r#"{"kyc":{}}"#,
         r#"{"taxInformation":[]}"#,
+        r#"{"memberId":"m-2"}"#,
+        r#"{"memberId":null}"#,
+        r#"{"memberId":""}"#,
     ] {
         assert!(denied(body), "{body}");
     }
-    assert!(!denied(r#"{"status":null,"kyc":null,"name":"Jon","consents":[]}"#));
+    assert!(!denied(r#"{"memberId":"m-1","status":null,"kyc":null,"name":"Jon","consents":[]}"#));
 }
 
 #[test]

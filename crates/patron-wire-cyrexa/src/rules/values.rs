@@ -10,6 +10,8 @@ use patron::profile::{
 };
 use patron_wire::json::Json;
 
+use super::Speaker;
+
 /// An object's members, of which each known one stands there once.
 struct Members<'a>(&'a [(String, Json)]);
 
@@ -136,10 +138,12 @@ pub(super) fn preferences(value: &Json) -> Option<BTreeMap<String, String>> {
 }
 
 /// Consents. One that does not say when it was given was given when the same was said before, or else
-/// now.
+/// now; and so was one of which a customer's own device says it, since the moment is the merchant's proof. None
+/// was given later than now, but for what has been answered so.
 pub(super) fn consents(
     value: &Json,
     stored: Option<&Vec<Consent>>,
+    speaker: Speaker,
     now: Timestamp,
 ) -> Option<Vec<Consent>> {
     list(value, |one| {
@@ -153,7 +157,14 @@ pub(super) fn consents(
         let at = members.maybe("at", moment)?;
         let is_same = |before: &&Consent| Consent { at: before.at, ..said.clone() } == **before;
         let before = stored.and_then(|stored| stored.iter().find(is_same)).map(|before| before.at);
-        let at = at.or(before).unwrap_or(said.at);
+        if at.is_some_and(|at| at > now) && at != before {
+            return None;
+        }
+        let counts = match speaker {
+            Speaker::Merchant => at,
+            Speaker::Device => None,
+        };
+        let at = counts.or(before).unwrap_or(said.at);
         Some(Consent { at, ..said })
     })
 }
@@ -242,11 +253,43 @@ mod tests {
     fn a_consent_that_was_given_before_keeps_its_moment() {
         let now = Timestamp::from_ms(5_999);
         let said = json(r#"[{"purpose":"terms","isGranted":true,"version":"1.0"}]"#);
-        let first = consents(&said, None, now).unwrap();
-        assert_eq!(first[0].at, Timestamp::from_ms(5_000));
         let later = Timestamp::from_ms(9_000);
-        assert_eq!(consents(&said, Some(&first), later).unwrap(), first);
-        let other = json(r#"[{"purpose":"terms","isGranted":false,"version":"1.0"}]"#);
-        assert_eq!(consents(&other, Some(&first), later).unwrap()[0].at, later);
+        for speaker in [Speaker::Merchant, Speaker::Device] {
+            let first = consents(&said, None, speaker, now).unwrap();
+            assert_eq!(first[0].at, Timestamp::from_ms(5_000));
+            assert_eq!(consents(&said, Some(&first), speaker, later).unwrap(), first);
+            let other = json(r#"[{"purpose":"terms","isGranted":false,"version":"1.0"}]"#);
+            assert_eq!(consents(&other, Some(&first), speaker, later).unwrap()[0].at, later);
+        }
+    }
+
+    #[test]
+    fn a_device_does_not_say_when_it_consented() {
+        let now = Timestamp::from_ms(1_705_314_600_999);
+        let early = json(r#"[{"purpose":"terms","isGranted":true,"at":"2001-01-01T00:00:00Z"}]"#);
+        let by_merchant = consents(&early, None, Speaker::Merchant, now).unwrap();
+        assert_eq!(by_merchant[0].at, Timestamp::from_ms(978_307_200_000));
+        let by_device = consents(&early, None, Speaker::Device, now).unwrap();
+        assert_eq!(by_device[0].at, whole_seconds(now));
+        // What it was answered it may send back.
+        let same = consents(&early, Some(&by_merchant), Speaker::Device, now).unwrap();
+        assert_eq!(same, by_merchant);
+    }
+
+    #[test]
+    fn nobody_consented_later_than_now() {
+        let now = Timestamp::from_ms(1_705_314_600_500);
+        let at = |at: &str| json(&format!(r#"[{{"purpose":"t","isGranted":true,"at":"{at}"}}]"#));
+        for speaker in [Speaker::Merchant, Speaker::Device] {
+            // Of the same second.
+            assert!(consents(&at("2024-01-15T10:30:00.999Z"), None, speaker, now).is_some());
+            let late = at("2024-01-15T10:30:01Z");
+            assert_eq!(consents(&late, None, speaker, now), None);
+            // A moment that has been answered may be sent back, whatever the clock was then.
+            let at = Timestamp::from_ms(1_705_314_601_000);
+            let purpose = "t".to_owned();
+            let stored = vec![Consent { purpose, is_granted: true, version: None, at }];
+            assert_eq!(consents(&late, Some(&stored), speaker, now), Some(stored));
+        }
     }
 }

@@ -39,6 +39,7 @@ fn occurs(refusal: &Refusal, endpoint: Endpoint) -> bool {
         Refusal::RequestTimeout | Refusal::PayloadTooLarge | Refusal::UnsupportedMediaType => {
             is_write(endpoint)
         }
+        Refusal::FromAnotherSite => is_write(endpoint),
         Refusal::PreconditionFailed => is_conditional(endpoint),
         Refusal::Malformed
         | Refusal::Unauthenticated
@@ -72,6 +73,10 @@ const fn words(refusal: &Refusal) -> (&'static str, &'static str) {
             ("BadOrigin", "The client's address is not on the merchant's allow-list.")
         }
         Refusal::Forbidden => ("Forbidden", "The API key does not have the scope for this."),
+        Refusal::FromAnotherSite => (
+            "FromAnotherSite",
+            "A web page of another site had a browser send the API key that it remembers.",
+        ),
         Refusal::EndpointNotFound => ("UnknownEndpoint", "There is no such path."),
         Refusal::MethodNotAllowed { .. } => {
             ("MethodNotAllowed", "The path does not know the method.")
@@ -99,9 +104,10 @@ const fn words(refusal: &Refusal) -> (&'static str, &'static str) {
 /// Whether the answer names the merchant: only where it is known already.
 const fn named(refusal: &Refusal) -> Named {
     match refusal {
-        Refusal::Unauthenticated | Refusal::EndpointNotFound | Refusal::MethodNotAllowed { .. } => {
-            Named::Never
-        }
+        Refusal::Unauthenticated
+        | Refusal::FromAnotherSite
+        | Refusal::EndpointNotFound
+        | Refusal::MethodNotAllowed { .. } => Named::Never,
         // The head may be bad already, and the store may be away when the key is looked for.
         Refusal::Malformed | Refusal::Unavailable { .. } | Refusal::Internal => Named::Perhaps,
         Refusal::AlreadyExists

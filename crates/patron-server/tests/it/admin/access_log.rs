@@ -1,6 +1,7 @@
 //! The access log: it tells of every look, before the look is answered.
 
 use patron_testkit::http::Call;
+use patron_testkit::shape;
 use serde_json::{Value, json};
 
 use super::{HOME, OTHER, Stage, call, is_problem, is_wrong_in, path_of};
@@ -8,6 +9,9 @@ use crate::data::Data;
 use crate::stage::{launch, text};
 
 const LOG: &str = "/admin/v1/merchants/testaccount/access-log";
+
+/// A request's id that certainly names nobody.
+const LOOK: &str = "00000001-0000-4000-8000-000000000000";
 
 /// What was done at whom, newest first.
 #[track_caller]
@@ -25,7 +29,7 @@ fn every_look_is_written_down() {
     let get = |target: String| {
         let call =
             Call::get(target).bearer(&stage.auditor).header("x-forwarded-for", "203.0.113.9");
-        call.header("x-request-id", "r-look").send(&stage.server).expect(200)
+        call.header("x-request-id", LOOK).send(&stage.server).expect(200)
     };
     get(path_of(one));
     get(format!("{HOME}/customers/one/history"));
@@ -54,15 +58,27 @@ fn every_look_is_written_down() {
     let oldest = log["items"].as_array().unwrap().last().unwrap();
     let auditor = stage.get(&stage.auditor, "/admin/v1/me").expect(200)["caller"].clone();
     assert_eq!(oldest["actor"], auditor);
-    assert_eq!(
-        (&oldest["address"], &oldest["requestId"]),
-        (&json!("203.0.113.9"), &json!("r-look"))
-    );
+    assert_eq!((&oldest["address"], &oldest["requestId"]), (&json!("203.0.113.9"), &json!(LOOK)));
     // What changes a customer is told by its history, and what does not find anybody is no look.
     is_problem(&stage.get(&stage.owner, &format!("{HOME}/customers/nobody")), 404, "not-found");
     stage.update(one, &json!({"name": "Other"}));
     let later = looks(&stage, "");
     assert_eq!(later.len(), seen.len() + 2, "the two looks at the log itself");
+}
+
+#[test]
+fn an_id_that_may_name_a_person_is_not_written_down() {
+    let stage = Stage::new();
+    let number = stage.customer(&json!({"name": "Jon", "email": "jon@x"}));
+    let sent = "jon@north.example";
+    let look = Call::get(path_of(number)).bearer(&stage.owner).header("x-request-id", sent);
+    let reply = look.send(&stage.server);
+    assert_eq!((reply.status, reply.header("x-request-id")), (200, Some(sent)));
+    let log = stage.get(&stage.owner, &format!("{LOG}?customer={number}")).expect(200);
+    let look = log["items"].as_array().unwrap().last().unwrap();
+    assert_eq!(look["accessed"], "customer.read");
+    assert!(shape::is_uuid(text(look, "requestId")), "{log}");
+    assert!(!log.to_string().contains(sent), "{log}");
 }
 
 #[test]
@@ -112,9 +128,10 @@ fn the_log_is_for_owners_and_auditors() {
 fn the_log_is_walked_in_pages() {
     let stage = Stage::new();
     let number = stage.customer(&json!({"name": "Jon", "email": "jon@x"}));
+    let id = |at: u8| format!("{at:08}-0000-4000-8000-000000000000");
     for at in 0..7 {
         let call = call("GET", path_of(number), &Value::Null).bearer(&stage.owner);
-        call.header("x-request-id", format!("r-{at}")).send(&stage.server).expect(200);
+        call.header("x-request-id", id(at)).send(&stage.server).expect(200);
     }
     let mut walked = Vec::new();
     let mut after = String::new();
@@ -130,7 +147,7 @@ fn the_log_is_walked_in_pages() {
         after = format!("&after={next}");
     }
     walked.sort();
-    assert_eq!(walked, ["r-0", "r-1", "r-2", "r-3", "r-4", "r-5", "r-6"]);
+    assert_eq!(walked, (0..7).map(id).collect::<Vec<_>>());
     for (query, field) in [
         ("limit=0", "limit"),
         ("limit=501", "limit"),

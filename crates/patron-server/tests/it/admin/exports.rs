@@ -25,9 +25,22 @@ fn everything_that_is_held_is_in_it() {
     assert_eq!(looks, ["customer.exported", "history.read", "customer.read"]);
     let log = stage.get(&stage.owner, &format!("{HOME}/access-log?customer={number}&limit=500"));
     let log = log.expect(200);
-    // Newest first, and one newer: who asked for the log.
+    let logged = &log["items"].as_array().unwrap()[1..];
+    // Who may not read the log learns that somebody looked, when and how, and not who it was.
+    let told = export["accesses"]["items"].as_array().unwrap();
+    assert_eq!(told.len(), logged.len());
+    for (told, logged) in told.iter().zip(logged) {
+        for key in ["accessed", "at", "customer"] {
+            assert_eq!(told[key], logged[key], "{key}");
+        }
+        assert_eq!(told["actor"], json!({"kind": "operator", "number": null}));
+        assert_eq!((&told["address"], &told["requestId"]), (&Value::Null, &Value::Null));
+    }
+    // Newest first, and one newer, for whoever may: its own export.
+    let export = stage.get(&stage.owner, &format!("{path}/export")).expect(200);
+    let log = stage.get(&stage.owner, &format!("{HOME}/access-log?customer={number}&limit=500"));
     assert_eq!(
-        log["items"].as_array().unwrap()[1..],
+        log.expect(200)["items"].as_array().unwrap()[1..],
         *export["accesses"]["items"].as_array().unwrap()
     );
     // A key takes it as well; the deleted are still held.

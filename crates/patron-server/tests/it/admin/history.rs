@@ -1,11 +1,17 @@
 //! Histories: who changed what, when and from where, all of it.
 
 use patron_testkit::http::Call;
+use patron_testkit::shape;
 use serde_json::{Value, json};
 
 use super::{HOME, Stage, call, is_problem, is_wrong_in, path_of};
 use crate::cyrexa::CLIENTS;
 use crate::stage::{launch, text};
+
+// What certainly names nobody is written down as it was sent.
+const CREATED: &str = "00000001-0000-4000-8000-000000000000";
+const OWN: &str = "00000002-0000-4000-8000-000000000000";
+const METADATA: &str = "00000003-0000-4000-8000-000000000000";
 
 #[test]
 fn every_change_is_told_with_its_old_and_new_values() {
@@ -16,24 +22,31 @@ fn every_change_is_told_with_its_old_and_new_values() {
     };
     let new = json!({"name": "Jon Snow", "email": "jon@x"});
     let made = crate::cyrexa::call("POST", CLIENTS, &new).header("X-API-Key", server.key());
-    let number = from(made, "203.0.113.1", "r-created").expect(201)["id"].as_i64().unwrap();
+    let number = from(made, "203.0.113.1", CREATED).expect(201)["id"].as_i64().unwrap();
     let issue = Call::post(format!("{CLIENTS}/{number}/token")).header("X-API-Key", server.key());
     let token = issue.send(server).expect(200);
     let edit = json!({"name": "Jon Stark"});
     let own = crate::cyrexa::call("PUT", format!("{CLIENTS}/{number}"), &edit);
-    from(own.bearer(text(&token, "accessToken")), "203.0.113.2", "r-own").expect(200);
+    from(own.bearer(text(&token, "accessToken")), "203.0.113.2", OWN).expect(200);
     let path = path_of(number);
     let metadata = call("PUT", format!("{path}/metadata"), &json!({"k": "v"}));
-    let reply = from(metadata.bearer(&stage.operator), "203.0.113.3", "r-metadata");
+    let reply = from(metadata.bearer(&stage.operator), "203.0.113.3", METADATA);
     assert_eq!(reply.status, 204);
     let delete = call("DELETE", path.as_str(), &Value::Null).bearer(&stage.owner);
-    assert_eq!(from(delete, "203.0.113.4", "r-deleted").status, 204);
+    let deleted = from(delete, "203.0.113.4", "Jon.Snow@north.example");
+    assert_eq!(
+        (deleted.status, deleted.header("x-request-id")),
+        (204, Some("Jon.Snow@north.example"))
+    );
     let history = stage.get(&stage.operator, &format!("{path}/history")).expect(200);
     assert_eq!((&history["next"], &history["masked"]), (&Value::Null, &json!(false)));
     let me = |session: &str| {
         stage.get(session, "/admin/v1/me").expect(200)["caller"]["number"].as_i64().unwrap()
     };
     let items = history["items"].as_array().unwrap();
+    // Any other id might, and the history stays when the customer goes: there is one of ours in its place.
+    let made = text(&items[0]["origin"], "requestId");
+    assert!(shape::is_uuid(made), "{made}");
     let said: Vec<Value> = items
         .iter()
         .map(|entry| {
@@ -50,10 +63,10 @@ fn every_change_is_told_with_its_old_and_new_values() {
     assert_eq!(
         said,
         [
-            json!([4, "deleted", "operator", me(&stage.owner), "203.0.113.4", "r-deleted"]),
-            json!([3, "updated", "operator", me(&stage.operator), "203.0.113.3", "r-metadata"]),
-            json!([2, "updated", "client-token", number, "203.0.113.2", "r-own"]),
-            json!([1, "created", "api-key", 1, "203.0.113.1", "r-created"]),
+            json!([4, "deleted", "operator", me(&stage.owner), "203.0.113.4", made]),
+            json!([3, "updated", "operator", me(&stage.operator), "203.0.113.3", METADATA]),
+            json!([2, "updated", "client-token", number, "203.0.113.2", OWN]),
+            json!([1, "created", "api-key", 1, "203.0.113.1", CREATED]),
         ]
     );
     assert!(items.is_sorted_by(|one, next| text(one, "at") >= text(next, "at")));

@@ -146,6 +146,9 @@ const UNLISTED: &str = "198.51.100.1";
 // The columns: create, list, find, update, update at the bare path, delete, token, login. Logging in is asked of
 // nobody's rights: whoever has the password may.
 const ALL: [Gets; 8] = [Yes, Yes, Yes, Yes, Yes, Yes, Yes, Yes];
+// What a token does is told as its customer's own doing, so that no operator hands one out.
+const OWNER: [Gets; 8] = [Yes, Yes, Yes, Yes, Yes, Yes, Sco, Yes];
+const OPERATOR: [Gets; 8] = [Yes, Yes, Yes, Yes, Yes, Sco, Sco, Yes];
 const FULL: [Gets; 8] = [Yes, Yes, Yes, Yes, Yes, Sco, Yes, Yes];
 const READ: [Gets; 8] = [Sco, Yes, Yes, Sco, Sco, Sco, Sco, Yes];
 // A token reads and writes, so that only who may do both hands one out.
@@ -155,7 +158,7 @@ const READ_ERASE: [Gets; 8] = [Sco, Yes, Yes, Sco, Sco, Yes, Sco, Yes];
 const WRITE_ERASE: [Gets; 8] = [Yes, Sco, Sco, Yes, Yes, Yes, Sco, Yes];
 const SCOPE: [Gets; 8] = [Sco, Sco, Sco, Sco, Sco, Sco, Sco, Yes];
 const OTHER: [Gets; 8] = [Own, Own, Non, Non, Non, Sco, Non, Yes];
-const OTHER_ALL: [Gets; 8] = [Own, Own, Non, Non, Non, Non, Non, Yes];
+const OTHER_OWNER: [Gets; 8] = [Own, Own, Non, Non, Non, Non, Sco, Yes];
 const OTHER_ERASE: [Gets; 8] = [Sco, Sco, Sco, Sco, Sco, Non, Sco, Yes];
 const TOKEN: [Gets; 8] = [Sco, Sco, Yes, Yes, Yes, Sco, Sco, Yes];
 const ALIEN: [Gets; 8] = [Sco, Sco, Non, Non, Non, Sco, Sco, Yes];
@@ -205,9 +208,9 @@ const CALLERS: [Caller; 46] = [
     caller("write, erase, manage", Home, |at, _| key(at, SCOPES[6]), WRITE_ERASE),
     caller("erase, manage", Home, |at, _| key(at, SCOPES[7]), ERASE),
     caller("all scopes", Home, |at, _| key(at, SCOPES[8]), ALL),
-    caller("owner", Home, |at, _| session(at, "owner"), ALL),
-    caller("operator", Home, |at, _| session(at, "operator"), FULL),
-    caller("another merchant's owner", Home, |at, _| session(at, "other owner"), OTHER_ALL),
+    caller("owner", Home, |at, _| session(at, "owner"), OWNER),
+    caller("operator", Home, |at, _| session(at, "operator"), OPERATOR),
+    caller("another merchant's owner", Home, |at, _| session(at, "other owner"), OTHER_OWNER),
     caller("suspended merchant's owner", Suspended, |at, _| session(at, "suspended owner"), NONE),
     caller("session that expired", Home, |at, _| session(at, "expired"), EXPIRED),
     caller("session as a key", Home, |at, _| Credentials::key(at.session("owner")), NONE),

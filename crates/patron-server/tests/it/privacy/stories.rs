@@ -76,7 +76,6 @@ fn dressed(call: Call) -> Call {
         "version",
         "cookie",
         "referer",
-        "origin",
         "from",
         "accept-language",
         "x-api-key",
@@ -252,6 +251,8 @@ impl Story {
             let broken = self.with(|story| story.query = format!("q={PIECE}%zz"));
             failures.push((broken.call(), 400, "Invalid Request"));
         } else {
+            let foreign = self.call().header("origin", "https://canary-header-value.example");
+            failures.push((foreign, 403, "cross_site_request"));
             failures.extend(self.wrong_bodies());
         }
         if self.is("GET", "/customers") {

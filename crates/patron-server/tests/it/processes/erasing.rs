@@ -10,6 +10,7 @@ use patron_testkit::wait::soon;
 use serde_json::{Value, json};
 
 use super::{Processes, launch_on};
+use crate::erasure::Over;
 use crate::stage::{metric, text};
 
 const JON: &str = "/customers/jon@example.com";
@@ -46,6 +47,7 @@ fn whoever_is_erased_is_gone_at_every_process() {
     let token = text(&made["juspay"], "client_auth_token").to_owned();
     let (is_over, gone) = (AtomicBool::new(false), AtomicUsize::new(0));
     std::thread::scope(|scope| {
+        let _over = Over(&is_over);
         for number in 0..3 {
             let (processes, id, is_over, gone) = (&processes, &id, &is_over, &gone);
             scope.spawn(move || storm(processes, number, id, is_over, gone));
@@ -62,7 +64,6 @@ fn whoever_is_erased_is_gone_at_every_process() {
         }
         assert!(erased["receipt"].is_object(), "{erased}");
         soon("each process has heard of it", || (gone.load(Ordering::Relaxed) == 3).then_some(()));
-        is_over.store(true, Ordering::Relaxed);
     });
     let found = processes.verify();
     assert_eq!((&found["customers"], &found["erased"]), (&json!(1), &json!(1)), "{found}");
