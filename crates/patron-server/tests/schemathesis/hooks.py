@@ -130,6 +130,20 @@ def is_repeated(items, key):
     return len(set(keys)) < len(keys)
 
 
+def is_any_later(items, key):
+    """Whether something is said to have happened after now."""
+    now = datetime.datetime.now(datetime.timezone.utc)
+    moments = [str(item.get(key)) for item in items] if isinstance(items, list) else []
+    for moment in moments:
+        try:
+            read = datetime.datetime.fromisoformat(moment.upper().replace("Z", "+00:00"))
+        except ValueError:
+            continue
+        if read > now:
+            return True
+    return False
+
+
 def is_past(case, response):
     """No schema says that a key does not end before it is made."""
     wrong = [error["field"] for error in answered(response).get("errors") or []]
