@@ -19,7 +19,7 @@ const LATER: &str = "
     create table consent (merchant bigint, number bigint, at_ms bigint, primary key (merchant, number));
     create index concerning_consent on consent (at_ms);
     insert into migration (number, name, checksum, works_from, applied_ms)
-        values (2, 'consent', sha256('consent'), 1, 0);
+        values (3, 'consent', sha256('consent'), 1, 0);
     commit;";
 
 /// How much later than a second a process may say that it cannot go on.
@@ -59,7 +59,7 @@ fn a_newer_schema_is_used_for_as_long_as_it_allows() {
     Call::get("/customers").basic(&key).send(processes.server(1)).expect(200);
     assert_eq!(processes.verify()["customers"], 7);
 
-    processes.cluster.psql("update migration set works_from = 2 where number = 2");
+    processes.cluster.psql("update migration set works_from = 3 where number = 3");
     let since = Since::now();
     let form = "object_reference_id=late&mobile_number=1";
     for number in 0..3 {
@@ -87,7 +87,7 @@ fn a_newer_schema_is_used_for_as_long_as_it_allows() {
     let refused = processes.manage(&["merchant", "list"]);
     assert!(refused.refused().contains("the schema is a newer version's"), "{refused:?}");
 
-    processes.cluster.psql("update migration set works_from = 1 where number = 2");
+    processes.cluster.psql("update migration set works_from = 1 where number = 3");
     for number in 0..3 {
         let ready = || Call::get("/readyz").send(processes.server(number)).status == 200;
         soon("it goes on", || ready().then_some(()));
