@@ -2,6 +2,7 @@
 //! too long or unknown is told by the rules afterwards.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use jiff::civil::Date;
 use patron::clock::Timestamp;
@@ -137,9 +138,12 @@ pub(super) fn preferences(value: &Json) -> Option<BTreeMap<String, String>> {
     Some(read)
 }
 
+/// By how much a merchant's clock may be ahead of ours.
+const AHEAD_MAX: Duration = Duration::from_secs(300);
+
 /// Consents. One that does not say when it was given was given when the same was said before, or else
 /// now; and so was one of which a customer's own device says it, since the moment is the merchant's proof. None
-/// was given later than now, but for what has been answered so.
+/// was given later than now, as far as clocks agree, but for what has been answered so.
 pub(super) fn consents(
     value: &Json,
     stored: Option<&Vec<Consent>>,
@@ -157,7 +161,7 @@ pub(super) fn consents(
         let at = members.maybe("at", moment)?;
         let is_same = |before: &&Consent| Consent { at: before.at, ..said.clone() } == **before;
         let before = stored.and_then(|stored| stored.iter().find(is_same)).map(|before| before.at);
-        if at.is_some_and(|at| at > now) && at != before {
+        if at.is_some_and(|at| at > now.after(AHEAD_MAX)) && at != before {
             return None;
         }
         let counts = match speaker {
@@ -281,12 +285,12 @@ mod tests {
         let now = Timestamp::from_ms(1_705_314_600_500);
         let at = |at: &str| json(&format!(r#"[{{"purpose":"t","isGranted":true,"at":"{at}"}}]"#));
         for speaker in [Speaker::Merchant, Speaker::Device] {
-            // Of the same second.
-            assert!(consents(&at("2024-01-15T10:30:00.999Z"), None, speaker, now).is_some());
-            let late = at("2024-01-15T10:30:01Z");
+            // Of a clock that is ahead.
+            assert!(consents(&at("2024-01-15T10:35:00.999Z"), None, speaker, now).is_some());
+            let late = at("2024-01-15T10:35:01Z");
             assert_eq!(consents(&late, None, speaker, now), None);
             // A moment that has been answered may be sent back, whatever the clock was then.
-            let at = Timestamp::from_ms(1_705_314_601_000);
+            let at = Timestamp::from_ms(1_705_314_901_000);
             let purpose = "t".to_owned();
             let stored = vec![Consent { purpose, is_granted: true, version: None, at }];
             assert_eq!(consents(&late, Some(&stored), speaker, now), Some(stored));
