@@ -160,6 +160,12 @@ fn body(chance: &mut Chance) -> Vec<u8> {
 
 /// A request whose head is HTTP, whatever else it is.
 fn request(chance: &mut Chance, credentials: &Credentials) -> Call {
+    // A version that nobody has reached, of a customer that is there: met too seldom otherwise.
+    if chance.below(12) == 0 {
+        let target = format!("/ipg/2.0.0/customers/{}", 1 + chance.below(40));
+        let call = Call::new("PUT", target).header("X-API-Key", &credentials.key);
+        return call.header("If-Match", "\"9999\"").bytes(r#"{"x":1}"#);
+    }
     let method = chance.pick(&METHODS);
     let call = Call::new(method, target(chance));
     let mut call = match chance.below(10) {
