@@ -9,7 +9,7 @@ use patron_testkit::wait::soon;
 use serde_json::{Value, json};
 
 use crate::data::Data;
-use crate::stage::{create_key, launch, server, text};
+use crate::stage::{create_key, create_merchant, launch, server, text};
 
 /// Where its customers are.
 pub(crate) const CLIENTS: &str = "/ipg/2.0.0/customers";
@@ -234,4 +234,24 @@ fn a_client_survives_being_read_and_sent_back() {
     assert_eq!(back.header("etag"), Some("\"1\""), "nothing changed");
     let known: BTreeSet<&String> = client.as_object().unwrap().keys().collect();
     assert_eq!(known.len(), 28, "the twelve keys, and sixteen of ours");
+}
+
+#[test]
+fn an_answer_names_the_merchant_and_the_key_that_created_it() {
+    let server = server();
+    create_merchant(&server, "acme", &["--name", "Acme Limited"]);
+    let (key, number) = create_key(&server, "acme", &[]);
+    let merchant = Data::of(server.launch()).number("SELECT max(number) AS number FROM merchant");
+    let body = json!({"name": "Jon Snow", "email": "jon@winter.example"});
+    let made = call("POST", CLIENTS, &body).header("X-API-Key", &key).send(&server);
+    assert_eq!(made.header("location"), Some(path_of(&made.json()).as_str()));
+    let made = made.expect(201);
+    // Whoever reads it, with whichever key.
+    let (another, _) = create_key(&server, "acme", &[]);
+    let read = Call::get(path_of(&made)).header("X-API-Key", &another).send(&server).expect(200);
+    for client in [made, read] {
+        assert_eq!(client["ownerId"], json!(merchant));
+        assert_eq!(client["ownerName"], "Acme Limited");
+        assert_eq!(client["userId"].to_string(), number);
+    }
 }

@@ -59,6 +59,7 @@ mod retention;
 mod schema;
 mod slow;
 mod stage;
+mod strangers;
 mod tidy;
 mod tokens;
 mod unharmed;
