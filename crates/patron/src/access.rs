@@ -165,8 +165,8 @@ impl Patron {
     /// Checks a client auth token and spends one use of it.
     ///
     /// # Errors
-    /// `Unauthenticated` when the token is unknown, expired or used up, or its merchant suspended;
-    /// `Unavailable` when the store cannot say.
+    /// `Expired` when the token was in force and is no more, as long as it is kept; `Unauthenticated` when it is
+    /// unknown or used up, or its merchant suspended; `Unavailable` when the store cannot say.
     pub async fn authenticate_token(
         &self,
         token: &ClientToken,
@@ -179,7 +179,13 @@ impl Patron {
             return Err(UNAUTHENTICATED);
         }
         let hash = token.hash(&self.deployment);
-        let customer = self.store.spend_token(merchant, hash, now).await?.ok_or(UNAUTHENTICATED)?;
+        let Some(customer) = self.store.spend_token(merchant, hash, now).await? else {
+            let kept = self.store.find_token(merchant, hash).await?;
+            return Err(match kept.filter(|record| now >= record.expires) {
+                Some(_) => Error::new(Kind::Expired, "the token has expired"),
+                None => UNAUTHENTICATED,
+            });
+        };
         Ok(TokenHolder { patron: self, context, customer, now })
     }
 

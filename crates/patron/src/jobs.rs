@@ -134,6 +134,8 @@ impl Jobs {
     /// Goes on with the walk over all merchants, to its end at most.
     async fn clear_tokens(&mut self, round: &mut Round, now: Timestamp) -> Result<(), Error> {
         let store = Arc::clone(&self.patron.store);
+        // Whoever comes with a token that has just expired is told so; see `Kind::Expired`.
+        let before = now.before(self.patron.tokens.lifetime);
         if !self.claim(Job::ClearTokens, round).await? {
             return Ok(());
         }
@@ -148,7 +150,7 @@ impl Jobs {
             if step > 0 && !self.claim(Job::ClearTokens, round).await? {
                 return Ok(());
             }
-            let cleared = store.clear_expired_tokens(merchant, now, CLEARED_MAX).await?;
+            let cleared = store.clear_expired_tokens(merchant, before, CLEARED_MAX).await?;
             round.count(cleared);
             if cleared == CLEARED_MAX {
                 self.tokens.unvisited.push(merchant);

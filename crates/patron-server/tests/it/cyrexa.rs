@@ -255,3 +255,20 @@ fn an_answer_names_the_merchant_and_the_key_that_created_it() {
         assert_eq!(client["userId"].to_string(), number);
     }
 }
+
+/// Nothing is cleared meanwhile.
+#[test]
+fn an_expired_client_auth_token_says_so() {
+    let brief =
+        launch().with("--token-lifetime-s").with("1").with("--token-uses").with("4000000000");
+    let server = brief.with("--job-lease-ms").with("600000").start();
+    let client = create_client(&server, &json!({"name": "Jon", "email": "jon@winter.example"}));
+    let path = path_of(&client);
+    let token = ask(&server, "POST", &format!("{path}/token"), &Value::Null).expect(200);
+    let token = text(&token, "accessToken").to_owned();
+    let refused = soon("the token expires", || {
+        let reply = Call::get(&path).bearer(&token).send(&server);
+        (reply.status != 200).then(|| reply.expect(401))
+    });
+    assert_eq!((&refused["error"], &refused["code"]), (&json!("UNAUTHORIZED"), &json!("AUTH003")));
+}
