@@ -272,3 +272,12 @@ fn an_expired_client_auth_token_says_so() {
     });
     assert_eq!((&refused["error"], &refused["code"]), (&json!("UNAUTHORIZED"), &json!("AUTH003")));
 }
+
+#[test]
+fn an_access_token_lives_an_hour_unless_told_otherwise() {
+    let server = server();
+    create_operator(&server, &["--merchant", "testaccount"], "operator", "op@wall.example");
+    log_in(&server, "op@wall.example");
+    let lifetime = "SELECT max(expires_ms - issued_ms) AS lifetime FROM session";
+    assert_eq!(Data::of(server.launch()).number(lifetime), 3_600_000);
+}

@@ -101,6 +101,10 @@ fn the_payment_side_says_what_it_knows() {
     ] {
         is_wrong_in(&stage.ask(&paying, "PUT", &path, &facts), &fields);
     }
+    let late = json!({"hasPaymentRequests": false, "totalDeposits": "1"});
+    let late = call("PUT", path.as_str(), &late).header("X-API-Key", &paying);
+    let stale = late.header("If-Match", "\"1\"").send(&stage.server);
+    is_problem(&stale, 412, "precondition-failed");
     assert_eq!(stage.get(&stage.owner, &path_of(number)).expect(200), before);
 }
 
