@@ -296,10 +296,6 @@ impl Clerk<'_> {
     }
 }
 
-fn exceeds(length: usize, limit: u32) -> bool {
-    u32::try_from(length).map_or(true, |length| length > limit)
-}
-
 impl Desk<'_> {
     /// Writes down that a person looks at customers over a wire. Keys are not written down, since they are
     /// machines that look all the time.
@@ -361,7 +357,7 @@ impl Desk<'_> {
         let wanted = limit.saturating_add(1);
         let mut found =
             self.store().list_accesses(self.merchant(), customer, after, wanted).await?;
-        let is_end = !exceeds(found.len(), limit);
+        let is_end = u32::try_from(found.len()).is_ok_and(|length| length <= limit);
         found.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
         let last = found.last().map(|access| AccessPlace { at: access.at, id: access.id });
         let accesses = found.into_iter().map(|access| seal::open_access(self.keys(), access));

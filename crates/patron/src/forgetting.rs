@@ -12,7 +12,7 @@ use crate::error::{Error, Kind};
 use crate::ids::{CustomerNumber, MerchantId};
 use crate::locator::Locator;
 use crate::management::Console;
-use crate::seal::{SealError, Sealer};
+use crate::seal::{Opened, SealError};
 use crate::store::StoreError;
 
 /// What has become of a customer that was to be erased.
@@ -117,17 +117,21 @@ impl Desk<'_> {
                 Noting::Done => {}
             }
             noting = Noting::Done;
-            let entropy = Drawn::from(&*self.patron.entropy);
-            let sealer = Sealer { keys: self.keys(), entropy: &entropy, actor: &self.actor };
-            let erasure = sealer.erase(&opened, self.now);
-            let erased = erasure.parts().erased.clone();
-            match self.store().erase(erasure).await {
-                Ok(()) => return Ok(erased),
+            match self.erase_opened(&opened).await {
+                Ok(erased) => return Ok(erased),
                 Err(StoreError::Stale) => {}
                 Err(error) => return Err(error.into()),
             }
         }
         Err(contended())
+    }
+
+    async fn erase_opened(&self, opened: &Opened) -> Result<ErasedCustomer, StoreError> {
+        let entropy = Drawn::from(&*self.patron.entropy);
+        let erasure = self.sealer(&entropy).erase(opened, self.now);
+        let erased = erasure.parts().erased.clone();
+        self.store().erase(erasure).await?;
+        Ok(erased)
     }
 
     /// Erases the customer if what it is still says so. Whether it was erased.
@@ -143,10 +147,8 @@ impl Desk<'_> {
             return Ok(false);
         }
         self.note_erasure(&opened.customer).await?;
-        let entropy = Drawn::from(&*self.patron.entropy);
-        let sealer = Sealer { keys: self.keys(), entropy: &entropy, actor: &self.actor };
-        match self.store().erase(sealer.erase(&opened, self.now)).await {
-            Ok(()) => Ok(true),
+        match self.erase_opened(&opened).await {
+            Ok(_) => Ok(true),
             // Somebody changed it just now. The ledger holds it nevertheless: see `note_erasure`.
             Err(StoreError::Stale) => {
                 let meant = Locator::Number(number);
