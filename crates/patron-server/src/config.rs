@@ -72,7 +72,7 @@ pub(crate) enum Command {
     /// Erase a customer for good, and print the receipt. While a server runs on the same data or not.
     ///
     /// The receipt is there once nothing of the customer is left in the live files, which whoever still reads
-    /// what was there before holds up.
+    /// what was there before holds up. Over PostgreSQL, large tables have their turn now and then only.
     Erase(erase::EraseArgs),
     /// Bring the schema of the data up to date, which the next server would do when it starts.
     Migrate(migrate::MigrateArgs),

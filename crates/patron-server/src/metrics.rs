@@ -99,7 +99,7 @@ impl Metrics {
         );
         registry.register(
             "patron_purge_held_up",
-            "Whether erased customers wait for somebody who still reads what was there before",
+            "Whether erased customers wait for somebody who still reads what was there before, or for the next turn",
             purge_held_up.clone(),
         );
         registry.register(

@@ -260,6 +260,7 @@ mod tests {
             lock_time_max: std::time::Duration::ZERO,
             wait_max: std::time::Duration::ZERO,
             rewrite_bytes_max: 0,
+            copy_bytes_max: 0,
         }));
         let flags = flags(&location, Path::new(DATA_DEFAULT));
         assert_eq!(

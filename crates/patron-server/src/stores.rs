@@ -59,6 +59,7 @@ impl Location {
             lock_time_max: database.lock_time_max(),
             wait_max: database.wait_max(),
             rewrite_bytes_max: database.rewrite_bytes_max(),
+            copy_bytes_max: database.copy_bytes_max(),
         }))
     }
 

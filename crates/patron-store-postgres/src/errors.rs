@@ -121,6 +121,25 @@ pub(crate) enum NotAnswering {
          --database-url has to own the tables"
     )]
     NotVacuumed,
+    /// A table is too large, and its copy must not take its place.
+    #[error(
+        "what was erased cannot be made to go from the table {table}: {what} would be lost if a copy took its place. \
+         Drop that, or have it written anew where it is, during which nobody gets at it (--database-rewrite-max-mib, \
+         --database-lock-timeout-ms)"
+    )]
+    NotCopied { table: &'static str, what: String },
+    /// A table is too large even to be copied.
+    #[error(
+        "what was erased is still in the files of the table {table}: with its {} MiB it is larger than \
+         --database-copy-max-mib allows a copy to be. Allow more, where the database has room for it twice", .bytes >> 20
+    )]
+    TooLargeToCopy { table: &'static str, bytes: u64 },
+    /// A copy of a table is not the same.
+    #[error(
+        "a copy of the table {table} is not the same as the table, and was thrown away: what was erased is still in \
+         its files, and nothing was changed"
+    )]
+    CopyDiffers { table: &'static str },
     /// What was asked together with others failed for all of them.
     #[error(transparent)]
     Shared(Arc<StoreError>),

@@ -29,7 +29,17 @@ pub(crate) async fn claim(
     holder: ProcessId,
     lease: Duration,
 ) -> Result<bool, Failed> {
+    claim_named(connection, job.name(), holder, lease).await
+}
+
+/// The same of what is no job of the core's.
+pub(crate) async fn claim_named(
+    connection: &Connection,
+    name: &str,
+    holder: ProcessId,
+    lease: Duration,
+) -> Result<bool, Failed> {
     let lease_ms = i64::try_from(lease.as_millis()).unwrap_or(i64::MAX);
-    let values = [Value::Text(job.name()), Value::Bytes(holder.as_bytes()), Value::Whole(lease_ms)];
+    let values = [Value::Text(name), Value::Bytes(holder.as_bytes()), Value::Whole(lease_ms)];
     Ok(!connection.query(&CLAIM, &values).await?.is_empty())
 }

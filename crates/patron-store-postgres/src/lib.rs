@@ -53,12 +53,12 @@ use crate::confirm::Confirmations;
 use crate::epoch::Epochs;
 pub use crate::open_error::OpenError;
 use crate::opening::{connect, on, prepare};
-use crate::purge::Purging;
+use crate::purge::{Leases, Purging};
 use crate::reads::Reads;
 use crate::replica::Replica;
 use crate::runtime::Runtime;
 use crate::settings::Limits;
-pub use crate::settings::{Pooler, REWRITE_BYTES_MAX, Settings};
+pub use crate::settings::{COPY_BYTES_MAX, Pooler, REWRITE_BYTES_MAX, Settings};
 pub use crate::statements::{StatementText, statements, tables};
 use crate::transaction::Database;
 use crate::writer::{Parts, Sharing, Writer};
@@ -142,8 +142,14 @@ impl PostgresStore {
         let sharing = on(&runtime, Box::pin(opening)).await?;
         let confirming = Arc::clone(&clock);
         let is_cluster = sharing == Sharing::WithinMerchant;
-        let purging =
-            Purging::new(purging, is_cluster, Arc::clone(&clock), settings.rewrite_bytes_max);
+        let purging = Purging::new(purge::Parts {
+            database: purging,
+            leases: Leases::new(database.clone(), &entropy),
+            is_cluster,
+            clock: Arc::clone(&clock),
+            rewrite_bytes_max: settings.rewrite_bytes_max,
+            copy_bytes_max: settings.copy_bytes_max,
+        });
         let writer = Writer::new(Parts {
             database: database.clone(),
             lanes_max,

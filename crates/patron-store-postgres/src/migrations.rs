@@ -11,6 +11,7 @@ use crate::Schema;
 use crate::connections::Connection;
 use crate::errors::Failed;
 use crate::open_error::OpenError;
+use crate::purge::drop_copies;
 use crate::rows::Columns;
 use crate::sql::{Kind, Statement, Value};
 use crate::transaction::Database;
@@ -38,7 +39,7 @@ pub(crate) const OWN_SCHEMA: i64 = 2;
 const _: () = assert!(MIGRATIONS.len() == 2, "OWN_SCHEMA is the number of the last migration");
 
 /// Held while a migration runs: any number that no other program in the database uses (the text `patron`).
-const LOCK_NUMBER: i64 = 0x7061_7472_6f6e;
+pub(crate) const LOCK_NUMBER: i64 = 0x7061_7472_6f6e;
 
 static LOCK: Statement =
     Statement::new("SELECT 1::bigint FROM pg_advisory_xact_lock($1)", &[Kind::Whole]);
@@ -160,6 +161,8 @@ async fn run_next(connection: &Connection, now: Timestamp) -> Result<Step, Faile
     let Some((number, migration)) = missing(&applied).next() else {
         return Ok(Step::Done);
     };
+    // One would bring back the table as it was.
+    drop_copies(connection).await?;
     connection.run(migration.sql).await?;
     let values = [
         Value::Whole(number),

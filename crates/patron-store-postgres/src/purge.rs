@@ -2,10 +2,10 @@
 //!
 //! A row that is deleted stays in its page until nobody can see it any more, and its bytes stay until the place is
 //! written over, which PostgreSQL does when it needs the place and not before. So tables that are small are written
-//! anew, during which nobody else gets at them; tables that are large are vacuumed, and the room that keys have left
-//! in theirs is written over, after which nothing opens what may be left in the others.
+//! anew, during which nobody else gets at them; a table that is large is copied beside, and its copy takes its place.
 
-mod overwrite;
+mod copy;
+mod lease;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -18,21 +18,45 @@ use tokio::time::sleep;
 
 use crate::connections::Connection;
 use crate::errors::{Failed, NotAnswering};
-use crate::purge::overwrite::overwrite_keys;
+use crate::purge::copy::{Copied, drop_copy};
+pub(crate) use crate::purge::lease::Leases;
 use crate::read::one;
 use crate::rows::Columns;
 use crate::sql::{Kind, Statement, Value};
 use crate::transaction::Database;
 
-/// The table without which nothing opens what is in the others.
-const KEYS: &str = "customer_key";
+/// A table that an erasure takes something personal from.
+#[derive(Debug, Clone, Copy)]
+struct Table {
+    name: &'static str,
+    /// The index in whose order it is written anew.
+    index: &'static str,
+    /// The columns of that index, which tell its rows apart, and their types.
+    key: &'static [(&'static str, &'static str)],
+}
 
-/// Every table that an erasure takes something personal from, and the index in whose order it is written anew.
-const TABLES: [(&str, &str); 4] = [
-    (KEYS, "customer_key_pkey"),
-    ("customer", "customer_number"),
-    ("history", "history_pkey"),
-    ("client_token", "client_token_pkey"),
+/// Every table that an erasure takes something personal from.
+const TABLES: [Table; 4] = [
+    Table {
+        name: "customer_key",
+        index: "customer_key_pkey",
+        key: &[("merchant", "bigint"), ("number", "bigint"), ("generation", "bigint")],
+    },
+    Table {
+        name: "customer",
+        index: "customer_number",
+        key: &[("merchant", "bigint"), ("number", "bigint")],
+    },
+    Table {
+        name: "history",
+        index: "history_pkey",
+        key: &[("merchant", "bigint"), ("number", "bigint"), ("version", "bigint")],
+    },
+    Table {
+        name: "client_token",
+        index: "client_token_pkey",
+        key: &[("merchant", "bigint"), ("hash", "bytea")],
+    },
 ];
 
 /// How long it is waited for those who may still see what was erased, and the wait between two looks.
@@ -40,9 +64,9 @@ const LOOK_FOR_MAX: Duration = Duration::from_secs(1);
 const LOOK_AGAIN_AFTER: Duration = Duration::from_millis(50);
 
 /// For how many times as long as others had to wait they have their peace afterwards, and for how many times as
-/// long as room was written over, which keeps the server busy.
+/// long as a copy took, which keeps the server busy.
 const PEACE: u32 = 60;
-const PEACE_FROM_OVERWRITING: u32 = 20;
+const PEACE_FROM_COPYING: u32 = 100;
 
 /// Nobody notices when a table of this size is written anew.
 const UNNOTICED_BYTES: u64 = 8 << 20;
@@ -83,7 +107,7 @@ static SIZE: Statement =
 
 /// The statements of this file, for those who look at all of them.
 pub(crate) fn statements() -> Vec<&'static Statement> {
-    let mut statements = overwrite::statements();
+    let mut statements = copy::statements();
     statements.extend([&END, &HORIZON, &ON_WORKERS, &SIZE]);
     statements
 }
@@ -96,30 +120,53 @@ struct Inner {
     /// A connection of its own, with limits of its own: whoever waits behind it waits no longer than for another's
     /// lock.
     database: Database,
+    /// Only one process purges at a time.
+    leases: Leases,
     is_cluster: bool,
     clock: Arc<dyn MonotonicClock>,
     /// The size of the largest table that is written anew. It shrinks where that takes too long.
     rewrite_bytes_max: AtomicU64,
+    /// The size of the largest table that is copied.
+    copy_bytes_max: u64,
     /// Until when nobody is kept waiting again.
     peace_until: Mutex<Duration>,
+}
+
+/// What a store purges with.
+pub(crate) struct Parts {
+    /// A connection whose limits are those of [`Settings::shutting_out`](crate::Settings).
+    pub(crate) database: Database,
+    /// Keeps others from purging at the same time.
+    pub(crate) leases: Leases,
+    /// Whether the database is a Citus cluster's coordinator.
+    pub(crate) is_cluster: bool,
+    pub(crate) clock: Arc<dyn MonotonicClock>,
+    pub(crate) rewrite_bytes_max: u64,
+    pub(crate) copy_bytes_max: u64,
 }
 
 /// The servers that have rows, each with a number of a transaction. The one that is asked has no name.
 type Servers = Vec<(String, i64)>;
 
+/// Takes away copies of tables that nobody finishes.
+pub(crate) async fn drop_copies(connection: &Connection) -> Result<(), Failed> {
+    for table in TABLES {
+        drop_copy(connection, table).await?;
+    }
+    Ok(())
+}
+
 impl Purging {
-    pub(crate) fn new(
-        database: Database,
-        is_cluster: bool,
-        clock: Arc<dyn MonotonicClock>,
-        rewrite_bytes_max: u64,
-    ) -> Self {
-        let rewrite_bytes_max = AtomicU64::new(rewrite_bytes_max);
+    pub(crate) fn new(parts: Parts) -> Self {
+        let Parts { database, leases, is_cluster, clock, rewrite_bytes_max, copy_bytes_max } =
+            parts;
         Self(Arc::new(Inner {
             database,
+            leases,
             is_cluster,
             clock,
-            rewrite_bytes_max,
+            rewrite_bytes_max: AtomicU64::new(rewrite_bytes_max),
+            copy_bytes_max,
             peace_until: Mutex::default(),
         }))
     }
@@ -131,31 +178,12 @@ impl Purging {
         {
             return Ok(Purged::HeldUp);
         }
-        let Some(ends) = inner.ask_servers(&END, END_SQL).await? else {
+        let Some(lease) = inner.leases.take().await? else {
             return Ok(Purged::HeldUp);
         };
-        if !inner.is_out_of_sight(&ends, LOOK_FOR_MAX).await? {
-            return Ok(Purged::HeldUp);
-        }
-        for (table, index) in TABLES {
-            let began = inner.clock.elapsed();
-            let (is_clean, peace) = match inner.rewrite_if_small(table, index).await? {
-                Rewritten::Done { bytes } if bytes <= UNNOTICED_BYTES => (true, 0),
-                Rewritten::Done { bytes: _ } => (true, PEACE),
-                Rewritten::TooLarge if table == KEYS => {
-                    (inner.clean_keys().await?, PEACE_FROM_OVERWRITING)
-                }
-                Rewritten::TooLarge => (inner.vacuum(table, "INDEX_CLEANUP ON").await?, 0),
-                Rewritten::HeldUp => (false, PEACE),
-            };
-            inner.earn_peace(began, peace);
-            if !is_clean {
-                return Ok(Purged::HeldUp);
-            }
-        }
-        // A replica may have come back meanwhile, and look at what was there before it was away.
-        let is_gone = inner.is_out_of_sight(&ends, Duration::ZERO).await?;
-        Ok(if is_gone { Purged::Done } else { Purged::HeldUp })
+        let purged = inner.purge().await;
+        lease.give_back().await;
+        purged
     }
 }
 
@@ -164,12 +192,72 @@ enum Rewritten {
     Done {
         bytes: u64,
     },
-    TooLarge,
+    TooLarge {
+        bytes: u64,
+    },
     /// Somebody has the table.
     HeldUp,
 }
 
 impl Inner {
+    async fn purge(&self) -> Result<Purged, Failed> {
+        let Some(ends) = self.ends().await? else {
+            return Ok(Purged::HeldUp);
+        };
+        if !self.is_out_of_sight(&ends, LOOK_FOR_MAX).await? {
+            return Ok(Purged::HeldUp);
+        }
+        if !self.is_cluster && !self.drop_left_copies().await? {
+            return Ok(Purged::HeldUp);
+        }
+        for table in TABLES {
+            if !self.clean(table).await? {
+                return Ok(Purged::HeldUp);
+            }
+        }
+        // A replica may have come back meanwhile, and look at what was there before it was away.
+        let is_gone = self.is_out_of_sight(&ends, Duration::ZERO).await?;
+        Ok(if is_gone { Purged::Done } else { Purged::HeldUp })
+    }
+
+    /// Takes away what a process has left behind that ended while it copied; whether nobody hindered it.
+    async fn drop_left_copies(&self) -> Result<bool, Failed> {
+        match self.database.write_once(|held| async move { drop_copies(&held).await }).await {
+            Ok(()) => Ok(true),
+            Err(failed) if failed.is_locked_out() => Ok(false),
+            Err(failed) => Err(failed),
+        }
+    }
+
+    /// Makes what was erased go from a table; whether nobody hindered it.
+    async fn clean(&self, table: Table) -> Result<bool, Failed> {
+        if self.is_cluster {
+            // How long others wait on its servers nobody here is told.
+            return self.vacuum(table.name, "INDEX_CLEANUP ON").await;
+        }
+        let began = self.clock.elapsed();
+        let (is_clean, peace) = match self.rewrite_if_small(table).await? {
+            Rewritten::Done { bytes } if bytes <= UNNOTICED_BYTES => (Ok(true), 0),
+            Rewritten::Done { bytes: _ } => (Ok(true), PEACE),
+            Rewritten::HeldUp => (Ok(false), PEACE),
+            Rewritten::TooLarge { bytes } if bytes > self.copy_bytes_max => {
+                let too_large = NotAnswering::TooLargeToCopy { table: table.name, bytes };
+                return Err(StoreError::from(too_large).into());
+            }
+            Rewritten::TooLarge { bytes: _ } => {
+                let copied = self.copy(table).await;
+                (copied.map(|copied| copied == Copied::Done), PEACE_FROM_COPYING)
+            }
+        };
+        self.earn_peace(began, peace);
+        is_clean
+    }
+
+    /// The first transaction of each server that has not begun; `None` when one of them does not answer.
+    async fn ends(&self) -> Result<Option<Servers>, Failed> {
+        self.ask_servers(&END, END_SQL).await
+    }
+
     /// A number from each server; `None` when one of them does not answer.
     async fn ask_servers(
         &self,
@@ -218,27 +306,22 @@ impl Inner {
     /// Writes a table anew, with its indexes, in files of its own; the old ones are gone with the commit.
     async fn rewrite_if_small(
         &self,
-        table: &'static str,
-        index: &'static str,
+        Table { name, index, .. }: Table,
     ) -> Result<Rewritten, Failed> {
-        // How long others wait on the servers of a cluster nobody there is told.
-        if self.is_cluster {
-            return Ok(Rewritten::TooLarge);
-        }
-        let size = self.database.ask_once(|held| async move { size(&held, table).await }).await?;
-        if size > self.rewrite_bytes_max.load(Ordering::Relaxed) {
-            return Ok(Rewritten::TooLarge);
+        let bytes = self.database.ask_once(|held| async move { size(&held, name).await }).await?;
+        if bytes > self.rewrite_bytes_max.load(Ordering::Relaxed) {
+            return Ok(Rewritten::TooLarge { bytes });
         }
         // Unlike VACUUM FULL, which does the same, it may stand in a transaction, and so keeps to the limits of ours
         // behind a pooler too. The rows are sorted, not fetched one by one.
-        let sql = &format!("SET LOCAL enable_seqscan = on; CLUSTER {table} USING {index}");
+        let sql = &format!("SET LOCAL enable_seqscan = on; CLUSTER {name} USING {index}");
         let written = self.database.write_once(|held| async move { held.run(sql).await }).await;
         match written {
-            Ok(()) => Ok(Rewritten::Done { bytes: size }),
+            Ok(()) => Ok(Rewritten::Done { bytes }),
             Err(failed) if failed.is_locked_out() => Ok(Rewritten::HeldUp),
             Err(failed) if failed.waited_too_long() => {
-                self.rewrite_bytes_max.fetch_min(size.saturating_sub(1), Ordering::Relaxed);
-                Ok(Rewritten::TooLarge)
+                self.rewrite_bytes_max.fetch_min(bytes.saturating_sub(1), Ordering::Relaxed);
+                Ok(Rewritten::TooLarge { bytes })
             }
             Err(failed) => Err(failed),
         }
@@ -252,27 +335,9 @@ impl Inner {
         *until = (*until).max(now).saturating_add(peace);
     }
 
-    /// Makes erased keys go from a table that is too large to be written anew; whether nobody hindered it.
-    async fn clean_keys(&self) -> Result<bool, Failed> {
-        // It freezes what it leaves, since it waits for whoever is in a page only if that has something to freeze.
-        if !self.vacuum(KEYS, "INDEX_CLEANUP ON, FREEZE").await? {
-            return Ok(false);
-        }
-        // On the servers of a cluster it cannot be seen how much room there is.
-        if self.is_cluster {
-            return Ok(true);
-        }
-        match overwrite_keys(&self.database).await {
-            Ok(()) => self.vacuum(KEYS, "INDEX_CLEANUP ON").await,
-            // Another process is at it.
-            Err(failed) if failed.is_locked_out() => Ok(false),
-            Err(failed) => Err(failed),
-        }
-    }
-
     /// Vacuums a table, which hinders nobody; whether nobody hindered it. Without being told it leaves indexes alone
     /// where little has changed.
-    async fn vacuum(&self, table: &'static str, options: &str) -> Result<bool, Failed> {
+    async fn vacuum(&self, table: &str, options: &str) -> Result<bool, Failed> {
         let sql = &format!("VACUUM ({options}) {table}");
         let vacuumed = self
             .database

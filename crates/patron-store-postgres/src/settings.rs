@@ -47,12 +47,18 @@ pub struct Settings {
     pub wait_max: Duration,
     /// The size, with its indexes, of the largest table that is written anew to see to it that what was erased is
     /// gone. Meanwhile nobody gets at the table, for three quarters of `lock_time_max` at most. Larger ones are
-    /// vacuumed.
+    /// copied.
     pub rewrite_bytes_max: u64,
+    /// The size, with its indexes, of the largest table that is copied to see to it that what was erased is gone. The
+    /// database needs that much room beside. What was erased from a larger one is not seen to.
+    pub copy_bytes_max: u64,
 }
 
 /// What [`Settings::rewrite_bytes_max`] is for whoever has no reason to say otherwise: 64 MiB.
 pub const REWRITE_BYTES_MAX: u64 = 64 << 20;
+
+/// The same of [`Settings::copy_bytes_max`]: 16 GiB.
+pub const COPY_BYTES_MAX: u64 = 16 << 30;
 
 impl Settings {
     /// The database without user, password and parameters, for messages: `host:port/name`.
@@ -399,6 +405,7 @@ mod tests {
             lock_time_max: Duration::from_secs(3),
             wait_max: Duration::from_secs(4),
             rewrite_bytes_max: REWRITE_BYTES_MAX,
+            copy_bytes_max: COPY_BYTES_MAX,
         }
     }
 

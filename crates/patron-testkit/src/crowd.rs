@@ -153,4 +153,25 @@ impl Crowd {
         self.customers = rest;
         gone
     }
+
+    /// Erases some of them.
+    ///
+    /// # Panics
+    /// When the store refuses.
+    pub fn erase_some(&mut self, store: &dyn Store, count: usize) {
+        for _ in 0..count.min(self.customers.len()) {
+            let (made, _) = self.customers.swap_remove(self.chance.below(self.customers.len()));
+            wait(self.run, store.erase(self.author.erase(&made))).unwrap();
+        }
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.customers.len()
+    }
+
+    /// Whether there is nobody.
+    pub fn is_empty(&self) -> bool {
+        self.customers.is_empty()
+    }
 }

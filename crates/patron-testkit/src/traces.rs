@@ -18,7 +18,7 @@ use crate::store_contract::persons::Made;
 const PIECE: usize = 8;
 
 /// What the pieces of wrapped keys are of.
-pub const KEY: &str = "the wrapped key";
+const KEY: &str = "the wrapped key";
 
 /// Pieces of all that customers ever had in the store and that must be gone, and what each was of.
 #[derive(Debug, Default)]

@@ -273,7 +273,8 @@ pub trait ErasureLedger: Send + Sync {
 pub enum Purged {
     /// They are.
     Done,
-    /// Somebody still reads what was there before (a long read, a replica, an open transaction): again later.
+    /// Somebody still reads what was there before (a long read, a replica, an open transaction), or it was done a
+    /// moment ago and costs much: again later.
     HeldUp,
 }
 

@@ -82,7 +82,8 @@ async fn wait(reach: &mut Reach<'_>, erased: ErasureBody) -> Result<ErasureBody,
         if erased.receipt.is_none() {
             if waiting.elapsed() > PATIENCE {
                 progress.show(&format!(
-                    "customer {} is erased; {} s until nobody reads any more what was there before",
+                    "customer {} is erased; waiting for its bytes to go from the live files since {} s \
+                     (without waiting: --no-wait)",
                     erased.customer,
                     waiting.elapsed().as_secs()
                 ));

@@ -44,9 +44,15 @@ pub(crate) struct DatabaseSettings {
 
     /// The size in MiB, indexes included, of the largest table of the database that is written anew so that nothing
     /// is left of customers that were erased. Requests wait meanwhile, for no longer than they would for a lock.
-    /// Larger tables are vacuumed.
+    /// Larger tables are copied, while requests go on.
     #[arg(long, global = true, env = "PATRON_DATABASE_REWRITE_MAX_MIB", value_name = "MIB", default_value = "64", value_parser = clap::value_parser!(u64).range(0..=1_048_576))]
     pub(crate) database_rewrite_max_mib: u64,
+
+    /// The size in MiB, indexes included, of the largest table of the database that is copied so that nothing is left
+    /// of customers that were erased. The database needs as much room beside the table until its copy has taken its
+    /// place. There are no receipts for whom a larger table has held.
+    #[arg(long, global = true, env = "PATRON_DATABASE_COPY_MAX_MIB", value_name = "MIB", default_value = "16384", value_parser = clap::value_parser!(u64).range(0..=1_073_741_824))]
+    pub(crate) database_copy_max_mib: u64,
 }
 
 impl DatabaseSettings {
@@ -73,6 +79,11 @@ impl DatabaseSettings {
     /// The size of the largest table that is written anew.
     pub(crate) const fn rewrite_bytes_max(&self) -> u64 {
         self.database_rewrite_max_mib.saturating_mul(1 << 20)
+    }
+
+    /// The size of the largest table that is copied.
+    pub(crate) const fn copy_bytes_max(&self) -> u64 {
+        self.database_copy_max_mib.saturating_mul(1 << 20)
     }
 }
 

@@ -69,6 +69,7 @@ pub(crate) fn store(launch: &Launch) -> Arc<dyn Store> {
             lock_time_max: SOON,
             wait_max: SOON,
             rewrite_bytes_max: 0,
+            copy_bytes_max: patron_store_postgres::COPY_BYTES_MAX,
         },
         entropy: Arc::new(OsEntropy::new()),
         clock: Arc::new(PassingTime::start()),

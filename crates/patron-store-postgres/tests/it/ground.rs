@@ -6,7 +6,9 @@ use std::time::{Duration, Instant};
 
 use patron::clock::{MonotonicClock, Timestamp};
 use patron::entropy::Entropy;
-use patron_store_postgres::{OnGroup, Options, Pooler, PostgresStore, REWRITE_BYTES_MAX, Settings};
+use patron_store_postgres::{
+    COPY_BYTES_MAX, OnGroup, Options, Pooler, PostgresStore, REWRITE_BYTES_MAX, Settings,
+};
 use patron_testkit::entropy::OsEntropy;
 
 /// Time as it passes.
@@ -38,6 +40,7 @@ pub(crate) fn settings(url: &str) -> Settings {
         lock_time_max: Duration::from_secs(5),
         wait_max: Duration::from_secs(10),
         rewrite_bytes_max: REWRITE_BYTES_MAX,
+        copy_bytes_max: COPY_BYTES_MAX,
     }
 }
 

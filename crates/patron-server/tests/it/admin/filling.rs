@@ -19,7 +19,7 @@ use patron::profile::Profile;
 use patron::session::SessionPolicy;
 use patron::store::Store;
 use patron::token::{TokenPolicy, TokenWish};
-use patron_store_postgres::{Pooler, PostgresStore, REWRITE_BYTES_MAX, Settings};
+use patron_store_postgres::{COPY_BYTES_MAX, Pooler, PostgresStore, REWRITE_BYTES_MAX, Settings};
 use patron_store_sqlite::SqliteStore;
 use patron_testkit::entropy::OsEntropy;
 use patron_testkit::server::{Launch, SANDBOX_KEY};
@@ -87,6 +87,7 @@ async fn open_store(launch: &Launch, entropy: Arc<dyn Entropy>) -> Arc<dyn Store
         lock_time_max: minute,
         wait_max: minute,
         rewrite_bytes_max: REWRITE_BYTES_MAX,
+        copy_bytes_max: COPY_BYTES_MAX,
     };
     let (clock, on_group): (_, patron_store_postgres::OnGroup) = (passing(), Arc::new(|_| {}));
     let options = patron_store_postgres::Options { now, settings, entropy, clock, on_group };
