@@ -66,7 +66,7 @@ const LOOK_AGAIN_AFTER: Duration = Duration::from_millis(50);
 /// For how many times as long as others had to wait they have their peace afterwards, and for how many times as
 /// long as a copy took, which keeps the server busy.
 const PEACE: u32 = 60;
-const PEACE_FROM_COPYING: u32 = 100;
+const PEACE_FROM_COPYING: u32 = 20;
 
 /// Nobody notices when a table of this size is written anew.
 const UNNOTICED_BYTES: u64 = 8 << 20;

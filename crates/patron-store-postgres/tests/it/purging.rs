@@ -243,6 +243,52 @@ fn nothing_is_lost_or_brought_back_while_tables_are_copied() {
     assert_eq!(gone, "0");
 }
 
+/// Whoever writes while a table is copied waits for some rows to be copied at most, whatever the size of the table. Says
+/// what was measured.
+#[test]
+fn nobody_waits_long_while_tables_are_copied() {
+    let cluster = Setup::new().durable().start();
+    let settings = all_large(&cluster);
+    let store = open(&settings);
+    let mut crowd = Crowd::new(23, run);
+    for _ in 0..rounds(3, 100) {
+        crowd.grow(&store, 1_000);
+    }
+    crowd.erase_some(&store, 1);
+    let size = cluster.psql(
+        "SELECT (sum(pg_total_relation_size(oid)) / 1048576)::bigint FROM pg_class \
+         WHERE relname IN ('customer', 'customer_key', 'history', 'client_token')",
+    );
+    let other = open(&settings);
+    let mut others = Crowd::of_merchant(2, 5, run);
+    let mut create = || timed(|| others.grow(&other, 1)).1;
+    let alone: Vec<_> = (0..500).map(|_| create()).collect();
+    let is_over = AtomicBool::new(false);
+    let (took, meanwhile) = thread::scope(|scope| {
+        let creating = scope.spawn(|| {
+            let mut waited = Vec::new();
+            while !is_over.load(Ordering::SeqCst) {
+                waited.push(create());
+            }
+            waited
+        });
+        let _ends = SetAtEnd(&is_over);
+        let (purged, took) = timed(|| wait(store.purge_erased()).unwrap());
+        assert_eq!(purged, Purged::Done);
+        is_over.store(true, Ordering::SeqCst);
+        (took, creating.join().unwrap())
+    });
+    let [alone, meanwhile] = [alone, meanwhile].map(|mut waited| {
+        waited.sort();
+        [50, 99, 100].map(|part| waited[(waited.len() * part / 100).min(waited.len() - 1)])
+    });
+    println!(
+        "{size} MiB copied in {took:.1?}; p50, p99 and max of a create: {alone:.1?} alone, {meanwhile:.1?} meanwhile"
+    );
+    assert!(meanwhile[2] < Duration::from_secs(2), "{meanwhile:?}");
+    others.are_there(&other);
+}
+
 /// A reader who has a table, so that no copy can take its place.
 #[test]
 fn a_copy_waits_for_readers_and_nobody_waits_for_it() {

@@ -71,6 +71,67 @@ fn whoever_is_erased_is_gone_at_every_process() {
     assert!((0..3).map(purged).sum::<usize>() <= 1, "one of them, or the command");
 }
 
+/// Makes customers by way of a process, changes each, and reads it: how many there are.
+fn serve(processes: &Processes, number: usize, is_over: &AtomicBool) -> usize {
+    let mut connection = Connection::open(processes.server(number));
+    for round in 0.. {
+        if is_over.load(Ordering::Relaxed) {
+            return round;
+        }
+        let reference = format!("p{number}-{round}");
+        let form = format!("object_reference_id={reference}&mobile_number=1");
+        let create = Call::post("/customers").basic(SANDBOX_KEY).form(form);
+        connection.send(&create).expect(200);
+        let target = format!("/customers/{reference}");
+        let update = Call::post(&target).basic(SANDBOX_KEY).form(format!("first_name=n{round}"));
+        connection.send(&update).expect(200);
+        let read = connection.send(&Call::get(&target).basic(SANDBOX_KEY)).expect(200);
+        assert_eq!(read["first_name"], format!("n{round}"));
+    }
+    unreachable!("rounds have no end")
+}
+
+/// For these processes every table is too large to be written anew, and so is copied beside.
+#[test]
+fn nobody_notices_that_tables_are_copied_but_who_waits_for_a_receipt() {
+    const ALL_LARGE: [&str; 2] = ["--database-rewrite-max-mib", "0"];
+    let large = |launch: Launch| ALL_LARGE.into_iter().fold(launch, Launch::with);
+    let processes = Processes::three_with(|_, _, launch| large(launch));
+    let form = "object_reference_id=jon@example.com&mobile_number=1";
+    processes.post(0, "/customers", form).expect(200);
+    let tables = || {
+        processes.cluster.psql(
+            "SELECT oid FROM pg_class \
+             WHERE relname IN ('customer', 'customer_key', 'history', 'client_token') ORDER BY 1",
+        )
+    };
+    let before = tables();
+    let is_over = AtomicBool::new(false);
+    let served: Vec<usize> = std::thread::scope(|scope| {
+        let over = Over(&is_over);
+        let serving: Vec<_> = (0..3)
+            .map(|number| {
+                let (processes, is_over) = (&processes, &is_over);
+                scope.spawn(move || serve(processes, number, is_over))
+            })
+            .collect();
+        let made = || processes.cluster.psql("SELECT count(*) FROM customer").parse::<u64>();
+        soon("there is something to copy", || (made().unwrap() > 500).then_some(()));
+        let command = large(launch_on(&processes.cluster.url()));
+        let words = ["erase", "testaccount", "jon@example.com", "--yes", "--json"];
+        let erased = command.manage(&words).json();
+        assert!(erased["receipt"].is_object(), "{erased}");
+        drop(over);
+        serving.into_iter().map(|serving| serving.join().unwrap()).collect()
+    });
+    let after = tables();
+    assert!(before.lines().all(|table| !after.contains(table)), "{before}\n{after}");
+    assert!(served.iter().all(|served| *served > 20), "{served:?}");
+    let found = processes.verify();
+    let live: usize = served.iter().sum();
+    assert_eq!((&found["customers"], &found["erased"]), (&json!(live + 1), &json!(1)), "{found}");
+}
+
 fn status(server: &Server, reference: &str) -> u16 {
     Call::get(format!("/customers/{reference}")).basic(SANDBOX_KEY).send(server).status
 }
