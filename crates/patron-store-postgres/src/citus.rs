@@ -4,10 +4,13 @@
 //! Merchants and keys are on every server. What no customer's statement touches stays on the coordinator.
 
 use patron::store::StoreError;
+use tokio::time::sleep;
 
 use crate::connections::Connection;
 use crate::errors::Failed;
+use crate::migrations::TRY_AGAIN_AFTER;
 use crate::open_error::OpenError;
+use crate::purge::drop_copies;
 use crate::read::one;
 use crate::rows::Columns;
 use crate::sql::{Kind, Statement, Value};
@@ -63,6 +66,10 @@ pub(crate) async fn distribute(database: &Database) -> Result<Vec<String>, OpenE
     let is_cluster = database.ask_once(|held| async move { is_cluster(&held).await }).await?;
     if !is_cluster {
         return Err(OpenError::NoCitus);
+    }
+    // What is left of them from before cannot be distributed with the table.
+    while !drop_copies(database).await? {
+        sleep(TRY_AGAIN_AFTER).await;
     }
     let mut done = Vec::new();
     for table in REFERENCE {

@@ -207,7 +207,10 @@ impl Connection {
         match self.pooler {
             // As gently as the server does such things by itself.
             Pooler::None => {
-                self.run("SET statement_timeout = 0; SET vacuum_cost_delay = '2ms'").await?;
+                // It waits for a lock for longer than the server needs to end its own vacuuming.
+                let limits = "SET statement_timeout = 0; SET lock_timeout = '10s'; \
+                              SET vacuum_cost_delay = '2ms'";
+                self.run(limits).await?;
             }
             // Nobody asked for a limit there, outside of transactions.
             Pooler::Transaction => {}

@@ -194,6 +194,21 @@ impl Failed {
         }
     }
 
+    /// Whether what was to be made is there.
+    pub(crate) fn exists_already(&self) -> bool {
+        match self {
+            Self::Database(error) => error.code().is_some_and(|code| {
+                [
+                    SqlState::DUPLICATE_TABLE,
+                    SqlState::DUPLICATE_FUNCTION,
+                    SqlState::DUPLICATE_OBJECT,
+                ]
+                .contains(code)
+            }),
+            Self::Refused(_) | Self::TimedOut | Self::NoConnection(_) | Self::Unknown(_) => false,
+        }
+    }
+
     /// Whether it waited too long for a lock.
     pub(crate) fn is_locked_out(&self) -> bool {
         match self {

@@ -4,14 +4,17 @@
 //! adds, and a later one takes away what no version that still runs uses: each says with which program's schema
 //! it can still be used, and a program goes on beside a newer schema for as long as that allows it.
 
+use std::time::Duration;
+
 use aws_lc_rs::digest::{SHA256, digest};
 use patron::clock::Timestamp;
+use tokio::time::sleep;
 
 use crate::Schema;
 use crate::connections::Connection;
 use crate::errors::Failed;
 use crate::open_error::OpenError;
-use crate::purge::drop_copies;
+use crate::purge::{drop_copies, has_copies};
 use crate::rows::Columns;
 use crate::sql::{Kind, Statement, Value};
 use crate::transaction::Database;
@@ -37,6 +40,9 @@ const MIGRATIONS: &[Migration] = &[
 pub(crate) const OWN_SCHEMA: i64 = 2;
 
 const _: () = assert!(MIGRATIONS.len() == 2, "OWN_SCHEMA is the number of the last migration");
+
+/// Between two attempts to take away copies of tables.
+pub(crate) const TRY_AGAIN_AFTER: Duration = Duration::from_secs(1);
 
 /// Held while a migration runs: any number that no other program in the database uses (the text `patron`).
 pub(crate) const LOCK_NUMBER: i64 = 0x7061_7472_6f6e;
@@ -131,6 +137,13 @@ pub(crate) async fn migrate(database: &Database, now: Timestamp) -> Result<Vec<S
         match next {
             Step::Ran(name) => run.push(name),
             Step::Done => return Ok(run),
+            Step::FoundCopies => {
+                // Not together with the migration, which would keep others from the table for as long as somebody has
+                // the copy.
+                if !drop_copies(&database).await? {
+                    sleep(TRY_AGAIN_AFTER).await;
+                }
+            }
             Step::Refused(error) => return Err(error),
         }
     }
@@ -139,6 +152,8 @@ pub(crate) async fn migrate(database: &Database, now: Timestamp) -> Result<Vec<S
 enum Step {
     Ran(String),
     Done,
+    /// Tables are being copied, as they were before.
+    FoundCopies,
     Refused(OpenError),
 }
 
@@ -161,8 +176,10 @@ async fn run_next(connection: &Connection, now: Timestamp) -> Result<Step, Faile
     let Some((number, migration)) = missing(&applied).next() else {
         return Ok(Step::Done);
     };
-    // One would bring back the table as it was.
-    drop_copies(connection).await?;
+    // One would bring back the table as it was. None begins as long as this is locked.
+    if has_copies(connection).await? {
+        return Ok(Step::FoundCopies);
+    }
     connection.run(migration.sql).await?;
     let values = [
         Value::Whole(number),

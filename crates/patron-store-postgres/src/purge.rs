@@ -18,7 +18,7 @@ use tokio::time::sleep;
 
 use crate::connections::Connection;
 use crate::errors::{Failed, NotAnswering};
-use crate::purge::copy::{Copied, drop_copy};
+use crate::purge::copy::{Copied, Dropped, check, drop_one, has_copy};
 pub(crate) use crate::purge::lease::Leases;
 use crate::read::one;
 use crate::rows::Columns;
@@ -148,12 +148,25 @@ pub(crate) struct Parts {
 /// The servers that have rows, each with a number of a transaction. The one that is asked has no name.
 type Servers = Vec<(String, i64)>;
 
-/// Takes away copies of tables that nobody finishes.
-pub(crate) async fn drop_copies(connection: &Connection) -> Result<(), Failed> {
+/// Whether there are copies of tables, or something of one.
+pub(crate) async fn has_copies(connection: &Connection) -> Result<bool, Failed> {
     for table in TABLES {
-        drop_copy(connection, table).await?;
+        if has_copy(connection, table).await? {
+            return Ok(true);
+        }
     }
-    Ok(())
+    Ok(false)
+}
+
+/// Takes away copies of tables that nobody finishes; whether nobody hindered it.
+pub(crate) async fn drop_copies(database: &Database) -> Result<bool, Failed> {
+    for table in TABLES {
+        match drop_one(database, table, None).await? {
+            Dropped::Was | Dropped::WasNot => {}
+            Dropped::HeldUp => return Ok(false),
+        }
+    }
+    Ok(true)
 }
 
 impl Purging {
@@ -174,15 +187,12 @@ impl Purging {
     /// Makes the bytes of all that was erased before this call go from the tables.
     pub(crate) async fn purge(&self) -> Result<Purged, Failed> {
         let inner = &*self.0;
-        if inner.clock.elapsed() < *inner.peace_until.lock().unwrap_or_else(PoisonError::into_inner)
-        {
-            return Ok(Purged::HeldUp);
-        }
         let Some(lease) = inner.leases.take().await? else {
             return Ok(Purged::HeldUp);
         };
         let purged = inner.purge().await;
-        lease.give_back().await;
+        // Other processes leave the server in peace, too.
+        lease.give_back(inner.peace()).await;
         purged
     }
 }
@@ -192,24 +202,27 @@ enum Rewritten {
     Done {
         bytes: u64,
     },
-    TooLarge {
-        bytes: u64,
-    },
+    TooLarge,
     /// Somebody has the table.
     HeldUp,
 }
 
 impl Inner {
     async fn purge(&self) -> Result<Purged, Failed> {
+        // A process may have left them behind that ended while it copied. Each write is two until they are gone.
+        if !self.is_cluster && !drop_copies(&self.database).await? {
+            return Ok(Purged::HeldUp);
+        }
+        if !self.peace().is_zero() {
+            return Ok(Purged::HeldUp);
+        }
         let Some(ends) = self.ends().await? else {
             return Ok(Purged::HeldUp);
         };
         if !self.is_out_of_sight(&ends, LOOK_FOR_MAX).await? {
             return Ok(Purged::HeldUp);
         }
-        if !self.is_cluster && !self.drop_left_copies().await? {
-            return Ok(Purged::HeldUp);
-        }
+        self.check_all().await?;
         for table in TABLES {
             if !self.clean(table).await? {
                 return Ok(Purged::HeldUp);
@@ -220,13 +233,30 @@ impl Inner {
         Ok(if is_gone { Purged::Done } else { Purged::HeldUp })
     }
 
-    /// Takes away what a process has left behind that ended while it copied; whether nobody hindered it.
-    async fn drop_left_copies(&self) -> Result<bool, Failed> {
-        match self.database.write_once(|held| async move { drop_copies(&held).await }).await {
-            Ok(()) => Ok(true),
-            Err(failed) if failed.is_locked_out() => Ok(false),
-            Err(failed) => Err(failed),
+    /// The error that a table would end in, before the others are seen to in vain.
+    async fn check_all(&self) -> Result<(), Failed> {
+        for table in TABLES {
+            if self.is_cluster || self.size(table).await? <= self.rewrite_bytes_max() {
+                continue;
+            }
+            self.database.ask_once(|held| async move { check(&held, table).await }).await?;
         }
+        Ok(())
+    }
+
+    fn rewrite_bytes_max(&self) -> u64 {
+        self.rewrite_bytes_max.load(Ordering::Relaxed)
+    }
+
+    /// How large a table is, with its indexes. The error where that is more than may be copied.
+    async fn size(&self, Table { name, .. }: Table) -> Result<u64, Failed> {
+        let bytes = self.database.ask_once(|held| async move { size(&held, name).await }).await?;
+        if bytes > self.rewrite_bytes_max().max(self.copy_bytes_max) {
+            return Err(
+                StoreError::from(NotAnswering::TooLargeToCopy { table: name, bytes }).into()
+            );
+        }
+        Ok(bytes)
     }
 
     /// Makes what was erased go from a table; whether nobody hindered it.
@@ -240,11 +270,7 @@ impl Inner {
             Rewritten::Done { bytes } if bytes <= UNNOTICED_BYTES => (Ok(true), 0),
             Rewritten::Done { bytes: _ } => (Ok(true), PEACE),
             Rewritten::HeldUp => (Ok(false), PEACE),
-            Rewritten::TooLarge { bytes } if bytes > self.copy_bytes_max => {
-                let too_large = NotAnswering::TooLargeToCopy { table: table.name, bytes };
-                return Err(StoreError::from(too_large).into());
-            }
-            Rewritten::TooLarge { bytes: _ } => {
+            Rewritten::TooLarge => {
                 let copied = self.copy(table).await;
                 (copied.map(|copied| copied == Copied::Done), PEACE_FROM_COPYING)
             }
@@ -310,7 +336,7 @@ impl Inner {
     ) -> Result<Rewritten, Failed> {
         let bytes = self.database.ask_once(|held| async move { size(&held, name).await }).await?;
         if bytes > self.rewrite_bytes_max.load(Ordering::Relaxed) {
-            return Ok(Rewritten::TooLarge { bytes });
+            return Ok(Rewritten::TooLarge);
         }
         // Unlike VACUUM FULL, which does the same, it may stand in a transaction, and so keeps to the limits of ours
         // behind a pooler too. The rows are sorted, not fetched one by one.
@@ -321,10 +347,16 @@ impl Inner {
             Err(failed) if failed.is_locked_out() => Ok(Rewritten::HeldUp),
             Err(failed) if failed.waited_too_long() => {
                 self.rewrite_bytes_max.fetch_min(bytes.saturating_sub(1), Ordering::Relaxed);
-                Ok(Rewritten::TooLarge { bytes })
+                Ok(Rewritten::TooLarge)
             }
             Err(failed) => Err(failed),
         }
+    }
+
+    /// For how long others have their peace yet.
+    fn peace(&self) -> Duration {
+        let until = *self.peace_until.lock().unwrap_or_else(PoisonError::into_inner);
+        until.saturating_sub(self.clock.elapsed())
     }
 
     /// Lets others have their peace for a multiple of the time since something began.
@@ -353,7 +385,7 @@ impl Inner {
             // It passes over a table that is not its own with no more than a warning.
             Ok(false) => Err(StoreError::from(NotAnswering::NotVacuumed).into()),
             Ok(true) => Ok(true),
-            Err(failed) if failed.is_locked_out() => Ok(false),
+            Err(failed) if failed.waited_too_long() => Ok(false),
             Err(failed) => Err(failed),
         }
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::clock::{Clock, MonotonicClock, Timestamp};
-use crate::erasure::Purged;
+use crate::erasure::{ErasedCustomer, Purged};
 use crate::error::{Error, Kind};
 use crate::ids::{MerchantNumber, ProcessId};
 use crate::patron::Patron;
@@ -16,8 +16,11 @@ const CLEARED_MAX: u32 = 1_000;
 /// How many customers are looked at in a step.
 const AGES_MAX: u32 = 500;
 
-/// How many erased customers are seen to in a step.
-const PURGED_MAX: u32 = 1_000;
+/// How many erased customers are seen to at once: a purge may cost much, and then it is long until the next one.
+const PURGED_MAX: usize = 100_000;
+
+/// How many purges are written down in a commit.
+const RECORDED_MAX: usize = 1_000;
 
 /// How many merchants are asked about their erased customers in a round, whose receipts wait for that.
 const ASKED_MAX: u32 = 2_000;
@@ -53,8 +56,11 @@ pub struct Jobs {
     retained_after: i64,
     /// When the last walk over customers began.
     retention_began: Option<Timestamp>,
-    /// Whose erased customers are still to be looked at, and whom was found so far.
+    /// Whose erased customers are still to be looked at.
     erased: Walk,
+    /// Who was found on that walk, in how many rounds.
+    unpurged: Vec<ErasedCustomer>,
+    gathered_in: u32,
 }
 
 /// The present walk over all merchants, which may take several rounds.
@@ -97,6 +103,8 @@ impl Jobs {
             retained_after: 0,
             retention_began: None,
             erased: Walk::default(),
+            unpurged: Vec::new(),
+            gathered_in: 0,
         }
     }
 
@@ -258,44 +266,69 @@ impl Jobs {
         if !self.claim(Job::PurgeErased, round).await? {
             return Ok(());
         }
-        if self.erased.unvisited.is_empty() {
+        if self.erased.unvisited.is_empty() && self.unpurged.is_empty() {
             self.erased.unvisited = self.all_merchants().await?;
+            self.gathered_in = 0;
         }
-        let mut found = Vec::new();
-        for _ in 0..ASKED_MAX {
-            let Some(merchant) = self.erased.unvisited.pop() else { break };
-            let mut unpurged = store.list_unpurged(merchant, PURGED_MAX).await?;
-            if unpurged.is_empty() {
-                continue;
-            }
-            let Some(desk) = self.patron.own_desk(merchant, clock.now()).await? else {
-                continue;
-            };
-            // What was touched by hand gets no receipt, and would be purged for again and again.
-            unpurged.retain(|erased| erased.is_genuine(desk.keys()));
-            if !unpurged.is_empty() {
-                found.push((desk, unpurged));
-            }
-        }
-        if found.is_empty() || !self.claim(Job::PurgeErased, round).await? {
+        self.gather_unpurged(clock.now()).await?;
+        let is_enough = self.erased.unvisited.is_empty() || self.unpurged.len() >= PURGED_MAX;
+        if !is_enough || self.unpurged.is_empty() || !self.claim(Job::PurgeErased, round).await? {
             return Ok(());
         }
         match store.purge_erased().await? {
             Purged::Done => {}
             Purged::HeldUp => {
                 round.is_held_up = true;
+                // Where that is soon done, those are found as well the next time who are erased until then.
+                if self.gathered_in == 1 {
+                    self.unpurged.clear();
+                    self.erased.unvisited.clear();
+                }
                 return Ok(());
             }
         }
         // It took its time, and a receipt says when it was done.
         let now = clock.now();
-        for (desk, unpurged) in found {
-            let purged: Vec<_> = unpurged
-                .into_iter()
-                .filter_map(|erased| erased.purged_at(now, desk.keys()))
-                .collect();
-            round.count(purged.len());
-            store.record_purges(purged).await?;
+        let unpurged = std::mem::take(&mut self.unpurged);
+        for of_one in unpurged.chunk_by(|one, next| one.merchant == next.merchant) {
+            let Some(first) = of_one.first() else { continue };
+            let Some(desk) = self.patron.own_desk(first.merchant, now).await? else {
+                continue;
+            };
+            for part in of_one.chunks(RECORDED_MAX) {
+                let purged = part.iter().cloned();
+                let purged: Vec<_> =
+                    purged.filter_map(|erased| erased.purged_at(now, desk.keys())).collect();
+                round.count(purged.len());
+                store.record_purges(purged).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Asks the next merchants for whom they have erased, until there are enough.
+    async fn gather_unpurged(&mut self, now: Timestamp) -> Result<(), Error> {
+        if self.erased.unvisited.is_empty() {
+            return Ok(());
+        }
+        self.gathered_in = self.gathered_in.saturating_add(1);
+        for _ in 0..ASKED_MAX {
+            let room = PURGED_MAX.saturating_sub(self.unpurged.len());
+            let limit = u32::try_from(room).unwrap_or(u32::MAX);
+            if limit == 0 {
+                break;
+            }
+            let Some(merchant) = self.erased.unvisited.pop() else { break };
+            let mut unpurged = self.patron.store.list_unpurged(merchant, limit).await?;
+            if unpurged.is_empty() {
+                continue;
+            }
+            let Some(desk) = self.patron.own_desk(merchant, now).await? else {
+                continue;
+            };
+            // What was touched by hand gets no receipt, and would be purged for again and again.
+            unpurged.retain(|erased| erased.is_genuine(desk.keys()));
+            self.unpurged.append(&mut unpurged);
         }
         Ok(())
     }

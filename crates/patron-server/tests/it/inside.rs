@@ -84,11 +84,11 @@ pub(crate) fn wait<T>(future: impl Future<Output = T>) -> T {
 }
 
 /// Time as it passes.
-struct PassingTime(Instant);
+pub(crate) struct PassingTime(Instant);
 
 impl PassingTime {
     #[expect(clippy::disallowed_methods, reason = "the store that is opened here needs a clock")]
-    fn start() -> Self {
+    pub(crate) fn start() -> Self {
         Self(Instant::now())
     }
 }

@@ -1,17 +1,21 @@
 //! Retention: customers are erased by themselves when their merchant says so, and nobody else is.
 
 use std::process::Command;
+use std::sync::Arc;
+use std::time::Duration;
 
-use patron::clock::Timestamp;
+use patron::clock::{Clock, Timestamp};
 use patron::customer::Precondition;
+use patron::jobs::{JobPolicy, Jobs};
 use patron::locator::Locator;
+use patron::store::Job;
 use patron_testkit::http::Call;
 use patron_testkit::server::{Launch, Outcome, Server};
 use patron_testkit::wait::soon;
 use serde_json::{Value, json};
 
 use crate::data::Data;
-use crate::inside::{patron, wait};
+use crate::inside::{PassingTime, patron, wait};
 use crate::stage::{create_key, create_merchant, get, launch, metric};
 
 const SOURCE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/faults/clock.c");
@@ -67,6 +71,49 @@ fn delete(launch: &Launch, key: &str, reference: &str) {
         let eraser = caller.admit(None).unwrap().customer_eraser("test").unwrap();
         eraser.delete(Locator::Reference(reference), &Precondition::None).await.unwrap()
     });
+}
+
+/// A purge may cost much, and then it is long until the next one: no receipt waits for that.
+#[test]
+fn one_purge_is_for_all_who_were_erased() {
+    const ALL: usize = 1_100;
+    let mut server = prompt().start();
+    let key = server.key().to_owned();
+    for number in 0..ALL {
+        create(&server, &key, &format!("r{number}"));
+    }
+    let all = ["--scopes", "customers:read,customers:write,customers:erase"];
+    let eraser = create_key(&server, "testaccount", &all).0;
+    assert!(server.terminate().success());
+    let last = "SELECT max(created_ms) AS last FROM customer";
+    let now = Timestamp::from_ms(Data::of(server.launch()).number(last));
+    let patron = Arc::new(patron(server.launch(), now));
+    wait(async {
+        let caller = patron.authenticate_key(eraser.as_bytes(), now).await.unwrap();
+        let eraser = caller.admit(None).unwrap().customer_eraser("test").unwrap();
+        for number in 0..ALL {
+            let reference = format!("r{number}");
+            eraser.erase(Locator::Reference(&reference)).await.unwrap();
+        }
+    });
+    let day = Duration::from_secs(DAY_S);
+    let policy = JobPolicy { lease: day, retain_every: day };
+    let mut jobs = Jobs::new(patron, policy, Arc::new(PassingTime::start()));
+    soon("there is a purge", || {
+        let round = wait(jobs.do_round(Job::PurgeErased, &Still(now)));
+        assert!(round.error.is_none(), "{:?}", round.error);
+        assert!(round.is_held);
+        (!round.is_held_up).then(|| assert_eq!(usize::try_from(round.done).unwrap(), ALL))
+    });
+}
+
+/// A clock that stands still.
+struct Still(Timestamp);
+
+impl Clock for Still {
+    fn now(&self) -> Timestamp {
+        self.0
+    }
 }
 
 /// Each day the program is started anew, and finds out whose time is over.

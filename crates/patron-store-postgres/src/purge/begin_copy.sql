@@ -1,6 +1,5 @@
 -- Begins a copy of the table @table@: an empty table of the same shape, into which whatever is written to the original
--- from here on is written too. Nobody writes meanwhile.
-LOCK TABLE @table@ IN SHARE ROW EXCLUSIVE MODE;
+-- from here on is written too. Nobody writes meanwhile, since the table is locked.
 
 DO $begin$
 DECLARE
@@ -12,9 +11,10 @@ DECLARE
     one      record;
     columns  text;
     new_row  text;
-    updated  text;
-    key      text;
     old_key  text;
+    new_key  text;
+    is_old   text;
+    is_new   text;
 BEGIN
     IF NOT pg_has_role(owner, 'USAGE') THEN
         RAISE EXCEPTION 'must be owner of table @table@' USING ERRCODE = 'insufficient_privilege';
@@ -46,7 +46,11 @@ BEGIN
     LOOP
         EXECUTE format('ALTER TABLE %s ALTER COLUMN %I SET (%s)', copy, one.attname, one.option);
     END LOOP;
-    EXECUTE format('COMMENT ON TABLE %s IS %L', copy, obj_description(original, 'pg_class'));
+    EXECUTE format('COMMENT ON TABLE %s IS %L', copy,
+        'Patron copies @table@, and this is going to take its place: nothing of customers that were erased is in it.');
+    IF owner <> current_user::regrole THEN
+        EXECUTE format('ALTER TABLE %s OWNER TO %s', copy, owner::regrole);
+    END IF;
 
     -- Each index is named for the one whose name it gets in the end.
     FOR one IN
@@ -83,40 +87,70 @@ BEGIN
     LOOP
         EXECUTE format('GRANT %s ON %s TO %s%s', one.privilege_type, copy, one.name, one.grantable);
     END LOOP;
-    IF owner <> current_user::regrole THEN
-        EXECUTE format('ALTER TABLE %s OWNER TO %s', copy, owner::regrole);
-    END IF;
 
     SELECT string_agg(quote_ident(attname), ', ' ORDER BY attnum),
-        string_agg('NEW.' || quote_ident(attname), ', ' ORDER BY attnum),
-        string_agg(format('%1$I = excluded.%1$I', attname), ', ' ORDER BY attnum)
-        INTO columns, new_row, updated
+        string_agg('NEW.' || quote_ident(attname), ', ' ORDER BY attnum)
+        INTO columns, new_row
         FROM pg_attribute WHERE attrelid = original AND attnum > 0 AND NOT attisdropped;
-    SELECT string_agg(quote_ident(a.attname), ', '), string_agg(format('%1$I = OLD.%1$I', a.attname), ' AND ')
-        INTO key, old_key
+    SELECT string_agg('OLD.' || quote_ident(a.attname), ', '), string_agg('NEW.' || quote_ident(a.attname), ', '),
+        string_agg(format('%1$I = OLD.%1$I', a.attname), ' AND '),
+        string_agg(format('%1$I = NEW.%1$I', a.attname), ' AND ')
+        INTO old_key, new_key, is_old, is_new
         FROM pg_index AS i JOIN pg_attribute AS a ON a.attrelid = i.indrelid AND a.attnum = ANY (i.indkey)
         WHERE i.indrelid = original AND i.indisprimary;
 
-    -- Whoever deletes waits until no rows are being copied, since one of them could come after its deletion. What is
-    -- written at the same time is told apart by the key: the later of the two finds what the earlier wrote.
+    -- * Whoever deletes waits until no rows are being copied, since one of them could come after its deletion.
+    -- * A row that is written while it is copied is found by any of its unique keys, and written over. (That it is not
+    --   found again is possible only for transactions that see an earlier moment.)
+    -- * A copy that somebody has dropped keeps nobody from writing.
+    -- * The function works with its owner's rights, and so for this table only.
     EXECUTE format($function$
         CREATE FUNCTION %1$s.patron_copy_of_@table@() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
             SET search_path = pg_catalog, pg_temp AS $body$
         BEGIN
-            IF TG_OP = 'DELETE' THEN
-                PERFORM pg_advisory_xact_lock_shared(@lock@);
-                DELETE FROM %1$s.patron_copy_of_@table@ WHERE %2$s;
-            ELSIF TG_OP = 'TRUNCATE' THEN
+            IF TG_RELID <> %2$s::oid THEN
+                RAISE EXCEPTION 'this is for another table' USING ERRCODE = 'insufficient_privilege';
+            END IF;
+            IF to_regclass(%9$L) IS NULL THEN
+                RETURN NULL;
+            END IF;
+            IF TG_OP = 'TRUNCATE' THEN
                 TRUNCATE %1$s.patron_copy_of_@table@;
-            ELSE
-                INSERT INTO %1$s.patron_copy_of_@table@ (%3$s) VALUES (%4$s) ON CONFLICT (%5$s) DO UPDATE SET %6$s;
+                RETURN NULL;
+            END IF;
+            IF TG_OP = 'DELETE' OR (TG_OP = 'UPDATE' AND (%5$s) IS DISTINCT FROM (%6$s)) THEN
+                PERFORM pg_advisory_xact_lock_shared(@lock@);
+                DELETE FROM %1$s.patron_copy_of_@table@ WHERE %7$s;
+                IF NOT FOUND AND current_setting('transaction_isolation') <> 'read committed' THEN
+                    RAISE EXCEPTION 'could not serialize access while @table@ is copied'
+                        USING ERRCODE = 'serialization_failure';
+                END IF;
+            END IF;
+            IF TG_OP <> 'DELETE' THEN
+                INSERT INTO %1$s.patron_copy_of_@table@ (%3$s) VALUES (%4$s) ON CONFLICT DO NOTHING;
+                IF NOT FOUND THEN
+                    UPDATE %1$s.patron_copy_of_@table@ SET (%3$s) = ROW (%4$s) WHERE %8$s;
+                    IF NOT FOUND THEN
+                        RAISE EXCEPTION 'could not serialize access while @table@ is copied'
+                            USING ERRCODE = 'serialization_failure';
+                    END IF;
+                END IF;
             END IF;
             RETURN NULL;
         END $body$
-        $function$, home, old_key, columns, new_row, key, updated);
-    EXECUTE format('REVOKE ALL ON FUNCTION %s.patron_copy_of_@table@() FROM PUBLIC', home);
-    EXECUTE format('CREATE TRIGGER patron_copy_rows AFTER INSERT OR UPDATE OR DELETE ON %1$s.@table@ '
-        'FOR EACH ROW EXECUTE FUNCTION %1$s.patron_copy_of_@table@()', home);
-    EXECUTE format('CREATE TRIGGER patron_copy_truncate AFTER TRUNCATE ON %1$s.@table@ '
-        'FOR EACH STATEMENT EXECUTE FUNCTION %1$s.patron_copy_of_@table@()', home);
+        $function$, home, original::oid, columns, new_row, old_key, new_key, is_old, is_new, copy);
+    FOR one IN
+        SELECT DISTINCT CASE grantee WHEN 0 THEN 'PUBLIC' ELSE grantee::regrole::text END AS name
+        FROM pg_proc, aclexplode(coalesce(proacl, acldefault('f', proowner)))
+        WHERE oid = (copy || '()')::regprocedure AND grantee <> proowner
+    LOOP
+        EXECUTE format('REVOKE ALL ON FUNCTION %s() FROM %s', copy, one.name);
+    END LOOP;
+    EXECUTE format('CREATE TRIGGER patron_copy_rows AFTER INSERT OR UPDATE OR DELETE ON %s.@table@ '
+        'FOR EACH ROW EXECUTE FUNCTION %s()', home, copy);
+    EXECUTE format('CREATE TRIGGER patron_copy_truncate AFTER TRUNCATE ON %s.@table@ '
+        'FOR EACH STATEMENT EXECUTE FUNCTION %s()', home, copy);
+    -- Whoever replicates into this database writes to the copy as well.
+    EXECUTE format('ALTER TABLE %s.@table@ ENABLE ALWAYS TRIGGER patron_copy_rows', home);
+    EXECUTE format('ALTER TABLE %s.@table@ ENABLE ALWAYS TRIGGER patron_copy_truncate', home);
 END $begin$

@@ -20,6 +20,7 @@ use crate::migrations;
 use crate::read::one;
 use crate::rows::Columns;
 use crate::sql::{Kind, Statement, Value};
+use crate::transaction::Database;
 
 /// How many rows are copied in the first step, and at most in one; and how long a step may take, since whoever changes
 /// one of its rows waits until its end.
@@ -38,8 +39,17 @@ const TRY_AGAIN_AFTER: Duration = Duration::from_millis(50);
 /// For how long the copy is kept true until it can take the table's place: nobody may still read in a transaction that
 /// began before all was copied, and nobody may hold the table at that moment.
 const SWAP_WITHIN: Duration = Duration::from_secs(600);
-const SWAP_LOCK_MS: u32 = 300;
 const SWAP_AGAIN_AFTER: Duration = Duration::from_secs(1);
+
+/// How long others wait at most for each attempt at a table.
+const SHUT_OUT_MS: u32 = 300;
+
+/// How long it is waited for a lock that keeps nobody from reading and writing. More than `deadlock_timeout`, after
+/// which the server ends its own vacuuming that is in the way.
+const QUIET_MS: u32 = 5_000;
+
+/// How often it is tried to take away a copy.
+const DROP_TRIES_MAX: u32 = 10;
 
 /// Between whoever copies and whoever deletes: any number that no other program in the database uses (the text
 /// `patronc`).
@@ -51,11 +61,18 @@ static NO_MIGRATION: Statement =
 static LOCK_OUT_DELETION: Statement =
     Statement::new("SELECT 1::bigint FROM pg_advisory_xact_lock($1)", &[Kind::Whole]);
 
-/// The number of a table's copy; everything about the table that its copy must have too, as text; and what would be
-/// lost with the table. The triggers of the copy itself do not count.
+/// What a table and its copy are: the server's own numbers of both; whether there is anything of a copy; their schema;
+/// everything about the table that its copy must have too, as text; and what would be lost with the table. The triggers
+/// of the copy itself do not count.
 static LOOK: Statement = Statement::new(
-    "SELECT coalesce(to_regclass($2)::oid::bigint, 0), \
-     concat_ws(' ', c.oid, c.relowner, c.relacl, c.reloptions, c.reltablespace, \
+    "SELECT c.oid::bigint, coalesce(k.oid::bigint, 0), \
+     k.oid IS NOT NULL \
+         OR EXISTS (SELECT FROM pg_proc WHERE proname = 'patron_copy_of_' || c.relname \
+             AND pronamespace = c.relnamespace) \
+         OR EXISTS (SELECT FROM pg_trigger WHERE tgrelid = c.oid AND tgname IN \
+             ('patron_copy_rows', 'patron_copy_truncate')), \
+     quote_ident(n.nspname), \
+     concat_ws(' ', c.relowner, c.relacl, c.reloptions, c.reltablespace, \
          (SELECT string_agg(concat_ws(' ', attnum, attname, atttypid, atttypmod, attnotnull, attstattarget, \
              attoptions, attstorage, attisdropped), ',' ORDER BY attnum) FROM pg_attribute \
              WHERE attrelid = c.oid AND attnum > 0), \
@@ -69,26 +86,41 @@ static LOOK: Statement = Statement::new(
                  OR (refclassid = 'pg_type'::regclass AND refobjid = c.reltype)) \
              AND NOT EXISTS (SELECT FROM pg_constraint AS k WHERE d.classid = 'pg_constraint'::regclass \
                  AND k.oid = d.objid AND k.conrelid = c.oid) \
+         UNION SELECT pg_describe_object(classid, objid, objsubid) FROM pg_depend \
+             JOIN pg_class AS s ON s.oid = objid AND classid = 'pg_class'::regclass \
+             WHERE refclassid = 'pg_class'::regclass AND refobjid = c.oid AND s.relkind = 'S' \
+         UNION SELECT 'the generated column ' || attname FROM pg_attribute \
+             WHERE attrelid = c.oid AND attnum > 0 AND NOT attisdropped \
+             AND (attidentity <> '' OR attgenerated <> '') \
          UNION SELECT 'the foreign key ' || conname FROM pg_constraint WHERE conrelid = c.oid AND contype = 'f' \
-         UNION SELECT 'the trigger ' || tgname FROM pg_trigger \
-             WHERE tgrelid = c.oid AND NOT tgisinternal AND tgname NOT LIKE 'patron\\_copy\\_%' \
+         UNION SELECT 'the trigger ' || tgname FROM pg_trigger WHERE tgrelid = c.oid AND NOT tgisinternal \
+             AND tgname NOT IN ('patron_copy_rows', 'patron_copy_truncate') \
          UNION SELECT 'the rule ' || rulename FROM pg_rewrite WHERE ev_class = c.oid \
          UNION SELECT 'the policy ' || polname FROM pg_policy WHERE polrelid = c.oid \
-         UNION SELECT 'the publication ' || pubname FROM pg_publication_rel AS r \
-             JOIN pg_publication AS p ON p.oid = r.prpubid WHERE r.prrelid = c.oid \
+         UNION SELECT 'the publication ' || pubname FROM pg_publication_tables \
+             WHERE schemaname = n.nspname AND tablename = c.relname \
          UNION SELECT 'its inheritance' FROM pg_inherits WHERE c.oid IN (inhrelid, inhparent) \
          UNION SELECT 'what is granted of the column ' || attname FROM pg_attribute \
-             WHERE attrelid = c.oid AND attacl IS NOT NULL \
+             WHERE attrelid = c.oid AND NOT attisdropped AND attacl IS NOT NULL \
          UNION SELECT 'its row level security' WHERE c.relrowsecurity OR c.relforcerowsecurity \
          UNION SELECT 'its replica identity' WHERE c.relreplident <> 'd' \
      ) AS found (what)) \
-     FROM pg_class AS c WHERE c.oid = to_regclass($1)",
-    &[Kind::Text, Kind::Text],
+     FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace \
+     LEFT JOIN pg_class AS k ON k.relname = 'patron_copy_of_' || c.relname AND k.relnamespace = c.relnamespace \
+     WHERE c.oid = to_regclass($1)",
+    &[Kind::Text],
+);
+
+/// A transaction may take as long as it takes, whatever limits of time this version of the server has.
+static NO_LIMITS: Statement = Statement::new(
+    "SELECT set_config(name, '0', true) FROM pg_settings WHERE name IN \
+     ('statement_timeout', 'transaction_timeout', 'idle_in_transaction_session_timeout')",
+    &[],
 );
 
 /// The statements of this file that are the same for each table, for those who look at all of them.
 pub(super) fn statements() -> Vec<&'static Statement> {
-    vec![&NO_MIGRATION, &LOCK_OUT_DELETION, &LOOK]
+    vec![&NO_MIGRATION, &LOCK_OUT_DELETION, &LOOK, &NO_LIMITS]
 }
 
 /// What came of copying a table.
@@ -101,34 +133,13 @@ pub(super) enum Copied {
 }
 
 impl Table {
-    fn copy_name(self) -> String {
-        format!("patron_copy_of_{}", self.name)
-    }
-
     /// SQL of a file that is for any table.
     fn fill_in(self, sql: &str) -> String {
         sql.replace("@table@", self.name).replace("@lock@", &COPY_LOCK.to_string())
     }
 
-    fn begin_sql(self) -> String {
-        self.fill_in(include_str!("begin_copy.sql"))
-    }
-
-    fn swap_sql(self) -> String {
-        self.fill_in(include_str!("swap_copy.sql"))
-    }
-
-    fn drop_sql(self) -> String {
-        self.fill_in(
-            "DROP TRIGGER IF EXISTS patron_copy_rows ON @table@; \
-             DROP TRIGGER IF EXISTS patron_copy_truncate ON @table@; \
-             DROP FUNCTION IF EXISTS patron_copy_of_@table@(); \
-             DROP TABLE IF EXISTS patron_copy_of_@table@",
-        )
-    }
-
     /// Copies the next rows behind a key, as many as the last parameter says; the key of the last of them.
-    fn step(self) -> Statement {
+    fn step(self, Look { table, copy_name, .. }: &Look) -> Statement {
         let names: Vec<&str> = self.key.iter().map(|(column, _)| *column).collect();
         let bounds = (1..).zip(self.key).map(|(n, (_, kind))| format!("${n}::text::{kind}"));
         let bounds: Vec<String> = bounds.collect();
@@ -138,9 +149,8 @@ impl Table {
         let sql = format!(
             "WITH chosen AS MATERIALIZED (SELECT * FROM {table} WHERE ({names}) > ({bounds}) ORDER BY {names} \
              LIMIT ${limit}), \
-             put AS (INSERT INTO patron_copy_of_{table} SELECT * FROM chosen ON CONFLICT DO NOTHING) \
+             put AS (INSERT INTO {copy_name} SELECT * FROM chosen ON CONFLICT DO NOTHING) \
              SELECT {answered} FROM chosen ORDER BY {backwards} LIMIT 1",
-            table = self.name,
             names = names.join(", "),
             bounds = bounds.join(", "),
             answered = answered.join(", "),
@@ -156,63 +166,110 @@ impl Table {
         let least = |kind: &str| if kind == "bytea" { String::new() } else { i64::MIN.to_string() };
         self.key.iter().map(|(_, kind)| least(kind)).collect()
     }
-
-    /// Whether the table and its copy hold the same rows.
-    fn comparison(self) -> Statement {
-        let sum = |table: &str| {
-            format!(
-                "(SELECT count(*) || ' ' || coalesce(sum(hashtextextended(r::text, 0)::numeric), 0) \
-                 FROM {table} AS r)"
-            )
-        };
-        let sql = format!("SELECT {} = {}", sum(self.name), sum(&self.copy_name()));
-        Statement { sql: sql.into(), kinds: Vec::new().into() }
-    }
 }
 
 /// A table and its copy, if there is one, as long as nobody changes what they are.
 #[derive(Debug, PartialEq, Eq)]
 struct Look {
-    /// PostgreSQL's own number of the copy. 0: there is none.
-    copy: i64,
+    /// The table with its schema, as SQL.
+    table: String,
+    /// The server's own number of it.
+    number: i64,
+    /// The copy with its schema, as SQL, be there one or not.
+    copy_name: String,
+    /// The server's own number of the copy. 0: there is none.
+    copy_number: i64,
+    /// Whether there is a copy, or something of one.
+    has_copy: bool,
     shape: String,
     /// What would be lost with the table.
     in_the_way: Option<String>,
 }
 
-async fn look(connection: &Connection, table: Table) -> Result<Look, Failed> {
-    let name = table.copy_name();
-    let rows = connection.query(&LOOK, &[Value::Text(table.name), Value::Text(&name)]).await?;
-    let found = one(&rows, |row| {
+/// `None` when there is no such table.
+async fn look(connection: &Connection, table: Table) -> Result<Option<Look>, Failed> {
+    let rows = connection.query(&LOOK, &[Value::Text(table.name)]).await?;
+    one(&rows, |row| {
         let mut columns = Columns::of(row, "(server)");
+        let (number, copy_number) = (columns.take_number("oid")?, columns.take_number("oid")?);
+        let has_copy = columns.take("has_copy")?;
+        let home: &str = columns.take("schema")?;
         Ok(Look {
-            copy: columns.take_number("copy")?,
+            table: format!("{home}.{}", table.name),
+            number,
+            copy_name: format!("{home}.patron_copy_of_{}", table.name),
+            copy_number,
+            has_copy,
             shape: columns.take("shape")?,
-            in_the_way: columns.take("in the way")?,
+            in_the_way: columns.take("in_the_way")?,
         })
-    })?;
-    Ok(found.unwrap_or_else(|| Look { copy: 0, shape: String::new(), in_the_way: None }))
+    })
 }
 
-/// Takes away the copy of a table that nobody finishes, if there is one; nobody gets at the table meanwhile.
-pub(super) async fn drop_copy(connection: &Connection, table: Table) -> Result<(), Failed> {
-    if look(connection, table).await?.copy != 0 {
-        connection.run(&table.drop_sql()).await?;
-    }
-    Ok(())
-}
-
-/// Begins a copy: from here on it gets whatever is written.
-async fn begin(connection: &Connection, table: Table) -> Result<Look, Failed> {
-    connection.query(&NO_MIGRATION, &[Value::Whole(migrations::LOCK_NUMBER)]).await?;
-    connection.run(&table.begin_sql()).await?;
-    let begun = look(connection, table).await?;
-    match begun.in_the_way {
-        None => Ok(begun),
+/// The error where something would be lost with the table.
+pub(super) async fn check(connection: &Connection, table: Table) -> Result<(), Failed> {
+    match look(connection, table).await?.and_then(|look| look.in_the_way) {
+        None => Ok(()),
         Some(what) => {
             Err(StoreError::from(NotAnswering::NotCopied { table: table.name, what }).into())
         }
     }
+}
+
+/// Whether there is a copy of a table, or something of one.
+pub(super) async fn has_copy(connection: &Connection, table: Table) -> Result<bool, Failed> {
+    Ok(look(connection, table).await?.is_some_and(|look| look.has_copy))
+}
+
+/// Waits for whoever changes what a table is, vacuums or analyses it, or copies it into another, without keeping anybody
+/// from reading and writing; then for nobody longer than [`SHUT_OUT_MS`].
+async fn lock(connection: &Connection, quiet: &str, then: &str) -> Result<(), Failed> {
+    connection.query(&NO_LIMITS, &[]).await?;
+    let sql = format!(
+        "SET LOCAL lock_timeout = {QUIET_MS}; {quiet}; SET LOCAL lock_timeout = {SHUT_OUT_MS}; {then}"
+    );
+    connection.run(&sql).await
+}
+
+/// A lock on a table, and on the one that holds its long values, that only its like, and vacuuming, wait for. There is
+/// no other statement that takes the second; whatever it sets goes with the table, or is taken back.
+fn quiet_lock(table: &str) -> String {
+    format!("ALTER TABLE {table} SET (toast.autovacuum_enabled = off)")
+}
+
+/// Takes away what there is of a copy of a table. Of a certain copy: unless there is another by now. Whether it was
+/// there.
+async fn drop_copy(
+    connection: &Connection,
+    table: Table,
+    certain: Option<i64>,
+) -> Result<bool, Failed> {
+    let Some(found) = look(connection, table).await? else {
+        return Ok(false);
+    };
+    if !found.has_copy || certain.is_some_and(|number| found.copy_number != number) {
+        return Ok(false);
+    }
+    let Look { table: original, copy_name, copy_number, .. } = &found;
+    let mut quiet = format!("LOCK TABLE {original} IN SHARE UPDATE EXCLUSIVE MODE");
+    let mut then = format!("LOCK TABLE {original} IN ACCESS EXCLUSIVE MODE");
+    if *copy_number != 0 {
+        quiet = format!("{quiet}; {}", quiet_lock(copy_name));
+        then = format!("{then}; LOCK TABLE {copy_name} IN ACCESS EXCLUSIVE MODE");
+    }
+    lock(connection, &quiet, &then).await?;
+    connection.run(&table.fill_in(include_str!("drop_copy.sql"))).await?;
+    Ok(true)
+}
+
+/// Begins a copy: from here on it gets whatever is written. `None` when there is no such table.
+async fn begin(connection: &Connection, table: Table) -> Result<Option<Look>, Failed> {
+    connection.query(&NO_MIGRATION, &[Value::Whole(migrations::LOCK_NUMBER)]).await?;
+    check(connection, table).await?;
+    let in_mode = |mode: &str| format!("LOCK TABLE {} IN {mode} MODE", table.name);
+    lock(connection, &in_mode("SHARE UPDATE EXCLUSIVE"), &in_mode("SHARE ROW EXCLUSIVE")).await?;
+    connection.run(&table.fill_in(include_str!("begin_copy.sql"))).await?;
+    look(connection, table).await
 }
 
 /// Copies some rows behind a key; the key of the last of them.
@@ -233,25 +290,33 @@ async fn copy_rows(
 }
 
 /// Whether the copy holds what the table holds, looked at in one moment.
-async fn is_same(connection: &Connection, table: Table) -> Result<bool, Failed> {
-    // All rows are read, and it takes as long as it takes.
-    connection.run("SET LOCAL statement_timeout = 0; SET LOCAL enable_seqscan = on").await?;
-    let rows = connection.query_afresh(&table.comparison(), &[]).await?;
+async fn is_same(connection: &Connection, begun: &Look) -> Result<bool, Failed> {
+    connection.query(&NO_LIMITS, &[]).await?;
+    // All rows are read.
+    connection.run("SET LOCAL enable_seqscan = on").await?;
+    let sum = |table: &str| {
+        format!(
+            "(SELECT count(*) || ' ' || coalesce(sum(hashtextextended(r::text, 0)::numeric), 0) FROM {table} AS r)"
+        )
+    };
+    let sql = format!("SELECT {} = {}", sum(&begun.table), sum(&begun.copy_name));
+    let comparison = Statement { sql: sql.into(), kinds: Vec::new().into() };
+    let rows = connection.query_afresh(&comparison, &[]).await?;
     let is_same = one(&rows, |row| Columns::of(row, "(copied)").take("is_same"))?;
     Ok(is_same.unwrap_or(false))
 }
 
 /// Puts the copy in the table's place, unless somebody has changed what they are.
 async fn swap(connection: &Connection, table: Table, begun: &Look) -> Result<bool, Failed> {
-    let lock = format!(
-        "SET LOCAL lock_timeout = {SWAP_LOCK_MS}; LOCK TABLE {0}, patron_copy_of_{0} IN ACCESS EXCLUSIVE MODE",
-        table.name
-    );
-    connection.run(&lock).await?;
-    if look(connection, table).await? != *begun {
+    let Look { table: original, copy_name, .. } = begun;
+    let quiet =
+        format!("{}; LOCK TABLE {copy_name} IN SHARE UPDATE EXCLUSIVE MODE", quiet_lock(original));
+    let then = format!("LOCK TABLE {original}, {copy_name} IN ACCESS EXCLUSIVE MODE");
+    lock(connection, &quiet, &then).await?;
+    if look(connection, table).await?.as_ref() != Some(begun) {
         return Ok(false);
     }
-    connection.run(&table.swap_sql()).await?;
+    connection.run(&table.fill_in(include_str!("swap_copy.sql"))).await?;
     Ok(true)
 }
 
@@ -272,66 +337,95 @@ fn next_rows(rows: i64, took: Duration) -> i64 {
     }
 }
 
+/// What came of taking away a copy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Dropped {
+    /// It is gone.
+    Was,
+    /// There was none, or not this one.
+    WasNot,
+    /// Somebody has it, or the table, for too long.
+    HeldUp,
+}
+
+/// Takes away a copy of a table, or a certain one.
+pub(super) async fn drop_one(
+    database: &Database,
+    table: Table,
+    certain: Option<i64>,
+) -> Result<Dropped, Failed> {
+    let patient = database.patient();
+    for _ in 0..DROP_TRIES_MAX {
+        match patient.write(|held| async move { drop_copy(&held, table, certain).await }).await {
+            Ok(true) => return Ok(Dropped::Was),
+            Ok(false) => return Ok(Dropped::WasNot),
+            Err(failed) if failed.waited_too_long() => sleep(TRY_AGAIN_AFTER * 4).await,
+            Err(failed) => return Err(failed),
+        }
+    }
+    Ok(Dropped::HeldUp)
+}
+
 impl Inner {
     /// Has a copy take the table's place.
     pub(super) async fn copy(&self, table: Table) -> Result<Copied, Failed> {
-        let begun = self.database.write_once(|held| async move { begin(&held, table).await });
-        let begun = match begun.await {
-            Ok(begun) => begun,
-            Err(failed) if failed.is_locked_out() => return Ok(Copied::HeldUp),
+        let patient = self.database.patient();
+        let begun = patient.write_once(|held| async move { begin(&held, table).await }).await;
+        let begun = match begun {
+            Ok(Some(begun)) => begun,
+            Ok(None) => return Ok(Copied::HeldUp),
+            // Somebody who has the table, or has begun a copy.
+            Err(failed) if failed.waited_too_long() || failed.exists_already() => {
+                return Ok(Copied::HeldUp);
+            }
             Err(failed) => return Err(failed),
         };
         let copied = self.finish(table, &begun).await;
         if let Ok(Copied::Done) = copied {
             return copied;
         }
-        let number = begun.copy;
-        let dropped = self.database.write(|held| async move {
-            let is_ours = look(&held, table).await?.copy == number;
-            if is_ours {
-                held.run(&table.drop_sql()).await?;
-            }
-            Ok(is_ours)
-        });
-        match dropped.await {
+        match drop_one(&self.database, table, Some(begun.copy_number)).await {
             // Whoever took it away, to migrate or to begin again, is why it could not be finished.
-            Ok(false) => Ok(Copied::HeldUp),
+            Ok(Dropped::WasNot) => Ok(Copied::HeldUp),
             // One that could not be taken away now will be by the next purge.
-            Ok(true) | Err(_) => copied,
+            Ok(Dropped::Was | Dropped::HeldUp) | Err(_) => copied,
         }
     }
 
     async fn finish(&self, table: Table, begun: &Look) -> Result<Copied, Failed> {
-        if self.copy_all_rows(table).await? == Copied::HeldUp {
+        if self.copy_all_rows(table, begun).await? == Copied::HeldUp {
             return Ok(Copied::HeldUp);
         }
         let Some(ends) = self.ends().await? else {
             return Ok(Copied::HeldUp);
         };
-        // The planner knows nothing of the copy yet, and which of its pages everybody sees.
-        if !self.vacuum(&table.copy_name(), "ANALYZE").await? {
-            return Ok(Copied::HeldUp);
+        // The planner knows nothing of the copy yet, and which of its pages everybody sees. Where the server forbids, or
+        // does, the one, the other is enough.
+        let patient = self.database.patient();
+        if !self.vacuum(&begun.copy_name, "ANALYZE").await? {
+            let sql = &format!("ANALYZE {}", begun.copy_name);
+            let analysed = patient.write_once(|held| async move {
+                held.query(&NO_LIMITS, &[]).await?;
+                held.run(sql).await
+            });
+            analysed.await?;
         }
-        let is_same = self
-            .database
-            .patient()
-            .write_once(|held| async move { is_same(&held, table).await })
-            .await?;
-        if !is_same {
+        if !patient.write_once(|held| async move { is_same(&held, begun).await }).await? {
             return Err(StoreError::from(NotAnswering::CopyDiffers { table: table.name }).into());
         }
         let began = self.clock.elapsed();
         while self.clock.elapsed().saturating_sub(began) < SWAP_WITHIN {
             // Who still reads what was there before all was copied would not find it in the copy.
             if self.is_out_of_sight(&ends, Duration::ZERO).await? {
-                let swapped = self
-                    .database
-                    .write_once(|held| async move { swap(&held, table, begun).await })
-                    .await;
+                let swapped =
+                    patient.write_once(|held| async move { swap(&held, table, begun).await }).await;
                 match swapped {
                     Ok(true) => return Ok(Copied::Done),
                     Ok(false) => return Ok(Copied::HeldUp),
-                    Err(failed) if failed.waited_too_long() || failed.is_passing() => {}
+                    Err(Failed::Unknown(_)) if self.is_table(table, begun.copy_number).await? => {
+                        return Ok(Copied::Done);
+                    }
+                    Err(failed) if may_pass(&failed) => {}
                     Err(failed) => return Err(failed),
                 }
             }
@@ -340,10 +434,16 @@ impl Inner {
         Ok(Copied::HeldUp)
     }
 
+    /// Whether the table is the one with this number.
+    async fn is_table(&self, table: Table, number: i64) -> Result<bool, Failed> {
+        let found = self.database.write(|held| async move { look(&held, table).await }).await?;
+        Ok(found.is_some_and(|look| look.number == number))
+    }
+
     /// Copies what was there when the copy began, as far as it is still there. Others have their turn for as long as
     /// each step took.
-    async fn copy_all_rows(&self, table: Table) -> Result<Copied, Failed> {
-        let step = &table.step();
+    async fn copy_all_rows(&self, table: Table, begun: &Look) -> Result<Copied, Failed> {
+        let step = &table.step(begun);
         let mut after = table.before_all();
         let (mut rows, mut tries) = (ROWS_FIRST, 0_u32);
         loop {

@@ -55,10 +55,11 @@ impl Leases {
 }
 
 impl Lease {
-    pub(super) async fn give_back(self) {
+    /// Others may have it after so long. This process may take it again before.
+    pub(super) async fn give_back(self, after: Duration) {
         self.renewing.abort();
         // Else it ends by itself.
-        let _ = claim(&self.database, self.holder, Duration::ZERO).await;
+        let _ = claim(&self.database, self.holder, after).await;
     }
 }
 

@@ -1,6 +1,7 @@
 //! What was erased is gone from the tables' files once it is purged.
 
 use std::collections::HashMap;
+use std::io::Write as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
@@ -12,7 +13,7 @@ use patron::store::Store as _;
 use patron_store_postgres::{Pooler, PostgresStore, Settings};
 use patron_testkit::crowd::Crowd;
 use patron_testkit::effort::rounds;
-use patron_testkit::postgres::{Cluster, Pgbouncer, SUPERUSER, Setup, USER, psql};
+use patron_testkit::postgres::{Cluster, Pgbouncer, SUPERUSER, Sessions, Setup, USER, psql};
 use patron_testkit::traces::Traces;
 use patron_testkit::wait::{soon, timed};
 
@@ -168,6 +169,20 @@ fn what_was_erased_is_nowhere_in_the_files_of_large_tables() {
     crowd.are_there(&store);
 }
 
+/// No process is purging, or has just done so.
+fn end_peace(cluster: &Cluster) {
+    cluster.psql("UPDATE job SET expires = now() WHERE name = 'purge_tables'");
+}
+
+/// Purges until the copy of this table is held where it has begun, by somebody who deletes; whoever that is.
+fn hold_copy(cluster: &Cluster, store: &PostgresStore) -> Sessions {
+    let lock = format!("BEGIN; SELECT pg_advisory_xact_lock_shared({COPY_LOCK})");
+    let deleting = cluster.stand(USER, &lock);
+    drop(store.purge_erased());
+    soon("a copy has begun", || (copies(cluster) == "1").then_some(()));
+    deleting
+}
+
 /// How many tables are being copied.
 fn copies(cluster: &Cluster) -> String {
     cluster.psql(
@@ -282,7 +297,8 @@ fn nobody_waits_long_while_tables_are_copied() {
         waited.sort();
         [50, 99, 100].map(|part| waited[(waited.len() * part / 100).min(waited.len() - 1)])
     });
-    println!(
+    let _ = writeln!(
+        std::io::stderr(),
         "{size} MiB copied in {took:.1?}; p50, p99 and max of a create: {alone:.1?} alone, {meanwhile:.1?} meanwhile"
     );
     assert!(meanwhile[2] < Duration::from_secs(2), "{meanwhile:?}");
@@ -313,8 +329,12 @@ fn a_copy_waits_for_readers_and_nobody_waits_for_it() {
     assert_eq!(wait(purging).unwrap(), Purged::Done);
     assert_eq!(dead_rows(&cluster), 0);
     crowd.are_there(&other);
-    // It has its peace now, and so have the others.
-    assert_eq!(wait(store.purge_erased()).unwrap(), Purged::HeldUp);
+    // The server has its peace now, from all processes.
+    for store in [&store, &other] {
+        assert_eq!(wait(store.purge_erased()).unwrap(), Purged::HeldUp);
+    }
+    end_peace(&cluster);
+    purge(&other);
 }
 
 /// A transaction that sees everything as it was at one moment finds in the copy what it would have found in the table.
@@ -414,7 +434,7 @@ fn a_copy_that_nobody_finishes_is_kept_true_and_goes() {
     assert_eq!(cluster.psql(differ), "0");
     // Its process might still be there.
     assert_eq!(wait(other.purge_erased()).unwrap(), Purged::HeldUp);
-    cluster.psql("UPDATE job SET expires = now() WHERE name = 'purge_tables'");
+    end_peace(&cluster);
     purge(&other);
     assert!(!copies());
     assert_eq!(dead_rows(&cluster), 0);
@@ -441,7 +461,22 @@ fn a_migration_takes_away_the_copy_that_it_finds() {
     let begin = begin.replace("@table@", "customer").replace("@lock@", &COPY_LOCK.to_string());
     as_patron(&format!("BEGIN; {begin}; COMMIT"));
     assert_eq!(copies(&cluster), "1");
-    let store = open(&settings(&url));
+    // As whoever vacuums the copy, or compares it with the table: others do not wait for that.
+    let looking = cluster.stand(USER, "BEGIN; SELECT count(*) FROM patron_copy_of_customer");
+    let store = thread::scope(|scope| {
+        let opening = scope.spawn(|| open(&settings(&url)));
+        let waits = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'";
+        for _ in 0..3 {
+            soon("the copy is tried for", || (cluster.psql(waits) != "0").then_some(()));
+            let ((), waited) = timed(|| {
+                cluster.psql("SELECT count(*) FROM customer");
+            });
+            assert!(waited < Duration::from_millis(1_500), "{waited:?}");
+        }
+        assert_eq!(copies(&cluster), "1");
+        drop(looking);
+        opening.join().unwrap()
+    });
     assert_eq!([copies(&cluster), cluster.psql("SELECT count(*) FROM pg_trigger")], ["0", "0"]);
     let mut crowd = Crowd::new(1, run);
     crowd.grow(&store, 5);
@@ -462,6 +497,22 @@ fn what_would_be_lost_with_a_table_keeps_its_copy_away() {
             "the trigger looks",
         ),
         ("CREATE PUBLICATION news FOR TABLE customer", "DROP PUBLICATION news", "publication news"),
+        ("CREATE PUBLICATION news FOR ALL TABLES", "DROP PUBLICATION news", "publication news"),
+        (
+            "CREATE PUBLICATION news FOR TABLES IN SCHEMA public",
+            "DROP PUBLICATION news",
+            "publication news",
+        ),
+        (
+            "ALTER TABLE client_token ADD COLUMN line bigint GENERATED ALWAYS AS IDENTITY",
+            "ALTER TABLE client_token DROP COLUMN line",
+            "column line",
+        ),
+        (
+            "ALTER TABLE client_token ADD COLUMN line bigserial",
+            "ALTER TABLE client_token DROP COLUMN line",
+            "client_token_line_seq",
+        ),
         (
             "CREATE TABLE aside (merchant bigint, number bigint, FOREIGN KEY (merchant, number) REFERENCES customer)",
             "DROP TABLE aside",
@@ -483,13 +534,18 @@ fn what_would_be_lost_with_a_table_keeps_its_copy_away() {
             "replica identity",
         ),
     ];
+    let numbers = numbers_of_tables(&cluster);
     for (make, take_back, named) in objects {
         cluster.psql(make);
         let store = open(&settings);
         let error = wait(store.purge_erased()).unwrap_err();
         let said = std::error::Error::source(&error).unwrap().to_string();
         assert!(said.contains(named) && said.contains("--database-rewrite-max-mib"), "{said}");
-        assert_eq!(copies(&cluster), "0");
+        // None of the others was copied in vain.
+        assert_eq!(
+            (copies(&cluster), numbers_of_tables(&cluster)),
+            ("0".to_owned(), numbers.clone())
+        );
         cluster.psql(take_back);
     }
     purge(&open(&settings));
@@ -514,12 +570,139 @@ fn who_changes_a_table_while_it_is_copied_keeps_his_change() {
         "t"
     );
     assert_eq!(cluster.psql("SELECT count(to_regclass('patron_copy_of_customer_key'))"), "0");
+    end_peace(&cluster);
     purge(&open(&settings));
     assert_eq!(
         cluster.psql("SELECT has_table_privilege('analyst', 'customer_key', 'SELECT')"),
         "t"
     );
     assert_eq!(dead_rows(&cluster), 0);
+}
+
+/// Roles, default privileges and rights as somebody may have arranged them.
+#[test]
+fn a_copy_gives_nobody_more_or_less_than_the_table() {
+    let cluster = Setup::new().with("autovacuum", "off").start();
+    let settings = all_large(&cluster);
+    let store = with_erased(&cluster, &settings);
+    cluster.psql(&format!(
+        "CREATE ROLE owners; GRANT owners TO {USER}; GRANT CREATE ON SCHEMA public TO owners; \
+         CREATE ROLE clerk; GRANT CREATE, USAGE ON SCHEMA public TO clerk; \
+         ALTER TABLE customer_key OWNER TO owners; \
+         ALTER DEFAULT PRIVILEGES FOR ROLE {USER} GRANT ALL ON TABLES TO {USER}, clerk; \
+         ALTER DEFAULT PRIVILEGES FOR ROLE {USER} GRANT EXECUTE ON FUNCTIONS TO clerk"
+    ));
+    let deleting = hold_copy(&cluster, &store);
+    let mut crowd = Crowd::of_merchant(2, 5, run);
+    crowd.grow(&store, 5);
+    let may = |what: &str| {
+        let asked = format!("SELECT has_table_privilege('clerk', '{what}', 'SELECT')");
+        cluster.psql(&asked) == "t"
+    };
+    assert!(!may("customer_key") && !may("patron_copy_of_customer_key"));
+    let own = "SET ROLE clerk; CREATE TABLE own (merchant bigint); \
+               CREATE TRIGGER own AFTER INSERT ON own FOR EACH ROW \
+               EXECUTE FUNCTION patron_copy_of_customer_key()";
+    assert!(cluster.try_psql(own).stderr.contains("permission denied for function"));
+    // And if it may, the function knows its table.
+    cluster.psql("DROP TABLE own");
+    let may_execute = "GRANT EXECUTE ON FUNCTION patron_copy_of_customer_key TO clerk";
+    let written = format!("{may_execute}; {own}; INSERT INTO own VALUES (1)");
+    assert!(cluster.try_psql(&written).stderr.contains("this is for another table"));
+    cluster.psql("DROP TABLE own");
+    drop(deleting);
+    soon("all is copied", || (copies(&cluster) == "0").then_some(()));
+    end_peace(&cluster);
+    purge(&open(&settings));
+    assert!(!may("customer_key"));
+    assert_eq!(
+        cluster.psql("SELECT relowner::regrole FROM pg_class WHERE relname = 'customer_key'"),
+        "owners"
+    );
+    crowd.are_there(&store);
+}
+
+/// Others than Patron may write to the tables, in their own ways.
+#[test]
+fn a_copy_follows_whoever_writes() {
+    let cluster = Setup::new().with("autovacuum", "off").start();
+    let settings = all_large(&cluster);
+    let store = with_erased(&cluster, &settings);
+    let deleting = hold_copy(&cluster, &store);
+    // Written while nothing is copied yet: a row that replication brings, one that gets another key, one that goes.
+    let keys =
+        "SELECT string_agg(k::text, ' ' ORDER BY k) FROM customer_key AS k WHERE merchant > 6";
+    cluster.psql(
+        "INSERT INTO customer_key VALUES (7, 1, 1, 1, 'x'), (7, 2, 1, 1, 'x'), (7, 3, 1, 1, 'x'); \
+         SET session_replication_role = replica; \
+         INSERT INTO customer_key VALUES (7, 4, 1, 1, 'x'); \
+         DELETE FROM customer_key WHERE merchant = 7 AND number = 1; \
+         UPDATE customer_key SET number = 5, wrapped = 'y' WHERE merchant = 7 AND number = 2",
+    );
+    let there = cluster.psql(keys);
+    let copied = keys.replace("customer_key", "patron_copy_of_customer_key");
+    assert_eq!(cluster.psql(&copied), there);
+    // Who sees an earlier moment does not see what was copied since: it does not delete it there, and must not here.
+    let early = "BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT 1 FROM merchant; SELECT pg_sleep(2); \
+                 DELETE FROM customer_key WHERE merchant = 1; COMMIT";
+    let refused = thread::scope(|scope| {
+        let early = scope.spawn(|| cluster.try_psql(early));
+        soon("it has begun", || {
+            let sleeps = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'";
+            (cluster.psql(sleeps) == "1").then_some(())
+        });
+        drop(deleting);
+        early.join().unwrap()
+    });
+    assert!(refused.stderr.contains("could not serialize access"), "{}", refused.stderr);
+    soon("the table is another", || (copies(&cluster) == "0").then_some(()));
+    assert_eq!(cluster.psql(keys), there);
+    assert_ne!(cluster.psql("SELECT count(*) FROM customer_key WHERE merchant = 1"), "0");
+}
+
+/// It is a table like any other, and somebody may not know what it is for.
+#[test]
+fn a_copy_that_somebody_drops_keeps_nobody_from_writing() {
+    let cluster = Setup::new().with("autovacuum", "off").start();
+    let settings = all_large(&cluster);
+    let store = with_erased(&cluster, &settings);
+    let other = open(&settings);
+    let deleting = hold_copy(&cluster, &store);
+    cluster.psql("DROP TABLE patron_copy_of_customer_key");
+    let mut crowd = Crowd::of_merchant(2, 5, run);
+    crowd.grow(&other, 5);
+    crowd.storm(&other, 50);
+    drop(deleting);
+    drop(store);
+    crowd.grow(&other, 5);
+    end_peace(&cluster);
+    purge(&other);
+    assert_eq!(dead_rows(&cluster), 0);
+    assert_eq!(cluster.psql("SELECT count(*) FROM pg_trigger WHERE tgname LIKE 'patron%'"), "0");
+    crowd.are_there(&other);
+}
+
+/// The server vacuums by itself, and so slowly that it never comes to an end: nobody's copy waits for that.
+#[test]
+fn a_copy_does_not_wait_until_the_server_has_vacuumed() {
+    let cluster = busy()
+        .with("autovacuum_vacuum_cost_limit", "1")
+        .with("autovacuum_vacuum_cost_delay", "100ms")
+        .start();
+    let settings = all_large(&cluster);
+    let store = open(&settings);
+    let mut crowd = Crowd::new(23, run);
+    crowd.grow(&store, 1_000);
+    crowd.storm(&store, 2_000);
+    crowd.erase(&store, 3);
+    let vacuums = "SELECT count(*) FROM pg_stat_progress_vacuum";
+    soon("the server vacuums", || (cluster.psql(vacuums) != "0").then_some(()));
+    let numbers = numbers_of_tables(&cluster);
+    purge(&store);
+    for (before, after) in numbers.lines().zip(numbers_of_tables(&cluster).lines()) {
+        assert_ne!(before, after, "a table is the old one");
+    }
+    crowd.are_there(&store);
 }
 
 #[test]
