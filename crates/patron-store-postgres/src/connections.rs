@@ -20,7 +20,8 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 pub(crate) use self::maker::Maker;
 use crate::errors::{ConnectError, Doubt, Failed, NotConnected, Reason};
 use crate::gate::Gate;
-use crate::settings::{Limits, OWN_SETTING, Pooler, Target};
+use crate::limits::Limits;
+use crate::settings::{OWN_SETTING, Pooler, Target};
 use crate::sql::{Statement, Value};
 
 /// For how long no more connections are asked for once the server has said that it has no more.

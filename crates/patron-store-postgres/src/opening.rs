@@ -7,9 +7,10 @@ use patron::entropy::Entropy;
 
 use crate::connections::Connections;
 use crate::errors::NotAnswering;
+use crate::limits::Limits;
 use crate::open_error::OpenError;
 use crate::runtime::Runtime;
-use crate::settings::{Limits, Target};
+use crate::settings::Target;
 use crate::transaction::Database;
 use crate::writer::Sharing;
 use crate::{citus, integrity, migrations};

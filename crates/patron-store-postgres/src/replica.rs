@@ -17,9 +17,9 @@ use tokio::time::sleep;
 
 use crate::connections::{Connection, Isolation};
 use crate::errors::Failed;
+use crate::limits::Limits;
 use crate::read::one;
 use crate::rows::Columns;
-use crate::settings::Limits;
 use crate::sql::{Kind, Statement, Value};
 use crate::transaction::{Database, Held};
 

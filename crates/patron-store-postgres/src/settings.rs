@@ -9,6 +9,7 @@ use tokio_postgres::{Client, Config, Connection, Socket};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use crate::OpenError;
+use crate::limits::Limits;
 use crate::tls::{self, TlsSettings, Verify};
 
 /// What stands between the program and the database.
@@ -129,30 +130,6 @@ fn place(url: &str) -> String {
     rest.rsplit_once('@').map_or(rest, |(_, place)| place).to_owned()
 }
 
-/// What connections may take.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Limits {
-    pub(crate) connections_max: u32,
-    pub(crate) connect_time_max: Duration,
-    pub(crate) statement_time_max: Duration,
-    pub(crate) lock_time_max: Duration,
-    pub(crate) wait_max: Duration,
-    /// After which a connection is given up that does not answer a question or finish a transaction.
-    pub(crate) answer_time_max: Duration,
-}
-
-impl Limits {
-    /// The server's own settings that hold these limits up: name and milliseconds. A transaction that
-    /// stands idle is one whose process was stopped: it must not hold its locks for ever.
-    pub(crate) fn session(&self) -> [(&'static str, u128); 3] {
-        [
-            ("statement_timeout", self.statement_time_max.as_millis()),
-            ("lock_timeout", self.lock_time_max.as_millis()),
-            ("idle_in_transaction_session_timeout", self.statement_time_max.as_millis()),
-        ]
-    }
-}
-
 /// A database that can be connected to.
 #[derive(Clone)]
 pub(crate) struct Target {
@@ -197,13 +174,12 @@ impl Target {
             let is_known =
                 cause.starts_with("unknown option") || cause.starts_with("invalid value");
             // What stands behind a `?` may be a password's end.
-            refuse(
-                if is_known && !url.split_once('?').is_some_and(|(_, rest)| rest.contains('@')) {
-                    format!("cannot be read: {cause}")
-                } else {
-                    "cannot be read: it must be postgres://user:password@host:port/name".to_owned()
-                },
-            )
+            let is_plain = !url.split_once('?').is_some_and(|(_, rest)| rest.contains('@'));
+            refuse(if is_known && is_plain {
+                format!("cannot be read: {cause}")
+            } else {
+                "cannot be read: it must be postgres://user:password@host:port/name".to_owned()
+            })
         })?;
         if config.get_ssl_mode() != SslMode::Prefer {
             // It stands where we did not look for it: behind a `?` in a password, or encoded.

@@ -13,7 +13,7 @@ use tokio::time::{sleep, timeout};
 
 use crate::connections::{Connections, Isolation, Lent};
 use crate::errors::{Doubt, Failed};
-use crate::settings::Limits;
+use crate::limits::Limits;
 
 /// How often something is done that others, or lost connections, came in the way of: more often than a
 /// process has connections that a server's end can have broken.

@@ -13,7 +13,8 @@ use tokio_postgres::error::SqlState;
 use super::{Connection, Role};
 use crate::errors::{ConnectError, Reason, chain};
 use crate::gate::Gate;
-use crate::settings::{Limits, Target};
+use crate::limits::Limits;
+use crate::settings::Target;
 
 /// Makes connections, and says which are still good.
 pub(crate) struct Maker {
