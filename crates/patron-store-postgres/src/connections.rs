@@ -208,9 +208,11 @@ impl Connection {
         match self.pooler {
             // As gently as the server does such things by itself.
             Pooler::None => {
-                // It waits for a lock for longer than the server needs to end its own vacuuming.
+                // It waits for a lock for longer than the server needs to end its own vacuuming. Not every version of
+                // the server has a limit for transactions.
                 let limits = "SET statement_timeout = 0; SET lock_timeout = '10s'; \
-                              SET vacuum_cost_delay = '2ms'";
+                              SET vacuum_cost_delay = '2ms'; SELECT set_config(name, '0', false) \
+                              FROM pg_settings WHERE name = 'transaction_timeout'";
                 self.run(limits).await?;
             }
             // Nobody asked for a limit there, outside of transactions.

@@ -51,7 +51,7 @@ static PUT_ERASED: Statement = Statement::new(
 
 static REPLACE_ERASED: Statement = Statement::new(
     "UPDATE erased_customer SET version = $3, erased_ms = $4, purged_ms = $5, history_head = $6, \
-     mac = $7 WHERE merchant = $1 AND number = $2",
+     mac = $7 WHERE merchant = $1 AND number = $2 AND purged_ms IS NULL",
     &ERASED,
 );
 

@@ -42,7 +42,7 @@ pub(crate) const OWN_SCHEMA: i64 = 2;
 const _: () = assert!(MIGRATIONS.len() == 2, "OWN_SCHEMA is the number of the last migration");
 
 /// Between two attempts to take away copies of tables.
-pub(crate) const TRY_AGAIN_AFTER: Duration = Duration::from_secs(1);
+pub(crate) const TRY_AGAIN_AFTER: Duration = Duration::from_secs(3);
 
 /// Held while a migration runs: any number that no other program in the database uses (the text `patron`).
 pub(crate) const LOCK_NUMBER: i64 = 0x7061_7472_6f6e;

@@ -6,6 +6,7 @@
 
 mod copy;
 mod lease;
+mod look;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -18,8 +19,9 @@ use tokio::time::sleep;
 
 use crate::connections::Connection;
 use crate::errors::{Failed, NotAnswering};
-use crate::purge::copy::{Copied, Dropped, check, drop_one, has_copy};
+use crate::purge::copy::{Copied, Dropped, drop_one};
 pub(crate) use crate::purge::lease::Leases;
+use crate::purge::look::{check, has_copy};
 use crate::read::one;
 use crate::rows::Columns;
 use crate::sql::{Kind, Statement, Value};
@@ -68,6 +70,9 @@ const LOOK_AGAIN_AFTER: Duration = Duration::from_millis(50);
 const PEACE: u32 = 60;
 const PEACE_FROM_COPYING: u32 = 20;
 
+/// For how long others have their peace who have a table of which a copy is to be taken away.
+const DROP_AGAIN_AFTER: Duration = Duration::from_secs(30);
+
 /// Nobody notices when a table of this size is written anew.
 const UNNOTICED_BYTES: u64 = 8 << 20;
 
@@ -108,6 +113,7 @@ static SIZE: Statement =
 /// The statements of this file, for those who look at all of them.
 pub(crate) fn statements() -> Vec<&'static Statement> {
     let mut statements = copy::statements();
+    statements.extend(look::statements());
     statements.extend([&END, &HORIZON, &ON_WORKERS, &SIZE]);
     statements
 }
@@ -130,6 +136,8 @@ struct Inner {
     copy_bytes_max: u64,
     /// Until when nobody is kept waiting again.
     peace_until: Mutex<Duration>,
+    /// Until when it is not tried again to take away a copy that somebody had.
+    drop_again: Mutex<Duration>,
 }
 
 /// What a store purges with.
@@ -181,6 +189,7 @@ impl Purging {
             rewrite_bytes_max: AtomicU64::new(rewrite_bytes_max),
             copy_bytes_max,
             peace_until: Mutex::default(),
+            drop_again: Mutex::default(),
         }))
     }
 
@@ -210,7 +219,7 @@ enum Rewritten {
 impl Inner {
     async fn purge(&self) -> Result<Purged, Failed> {
         // A process may have left them behind that ended while it copied. Each write is two until they are gone.
-        if !self.is_cluster && !drop_copies(&self.database).await? {
+        if !self.is_cluster && !self.drop_left_copies().await? {
             return Ok(Purged::HeldUp);
         }
         if !self.peace().is_zero() {
@@ -231,6 +240,19 @@ impl Inner {
         // A replica may have come back meanwhile, and look at what was there before it was away.
         let is_gone = self.is_out_of_sight(&ends, Duration::ZERO).await?;
         Ok(if is_gone { Purged::Done } else { Purged::HeldUp })
+    }
+
+    async fn drop_left_copies(&self) -> Result<bool, Failed> {
+        let again = *self.drop_again.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.clock.elapsed() < again {
+            return Ok(false);
+        }
+        let is_clean = drop_copies(&self.database).await?;
+        if !is_clean {
+            let again = self.clock.elapsed().saturating_add(DROP_AGAIN_AFTER);
+            *self.drop_again.lock().unwrap_or_else(PoisonError::into_inner) = again;
+        }
+        Ok(is_clean)
     }
 
     /// The error that a table would end in, before the others are seen to in vain.
@@ -330,23 +352,27 @@ impl Inner {
     }
 
     /// Writes a table anew, with its indexes, in files of its own; the old ones are gone with the commit.
-    async fn rewrite_if_small(
-        &self,
-        Table { name, index, .. }: Table,
-    ) -> Result<Rewritten, Failed> {
-        let bytes = self.database.ask_once(|held| async move { size(&held, name).await }).await?;
-        if bytes > self.rewrite_bytes_max.load(Ordering::Relaxed) {
+    async fn rewrite_if_small(&self, table: Table) -> Result<Rewritten, Failed> {
+        let Table { name, index, key: _ } = table;
+        let bytes = self.size(table).await?;
+        if bytes > self.rewrite_bytes_max() {
             return Ok(Rewritten::TooLarge);
         }
         // Unlike VACUUM FULL, which does the same, it may stand in a transaction, and so keeps to the limits of ours
         // behind a pooler too. The rows are sorted, not fetched one by one.
-        let sql = &format!("SET LOCAL enable_seqscan = on; CLUSTER {name} USING {index}");
+        // Nobody waits for a replica either, since nobody is told of it.
+        let sql = &format!(
+            "SET LOCAL enable_seqscan = on; SET LOCAL synchronous_commit = local; \
+             CLUSTER {name} USING {index}"
+        );
         let written = self.database.write_once(|held| async move { held.run(sql).await }).await;
         match written {
             Ok(()) => Ok(Rewritten::Done { bytes }),
             Err(failed) if failed.is_locked_out() => Ok(Rewritten::HeldUp),
             Err(failed) if failed.waited_too_long() => {
                 self.rewrite_bytes_max.fetch_min(bytes.saturating_sub(1), Ordering::Relaxed);
+                // It may be too large even to be copied.
+                self.size(table).await?;
                 Ok(Rewritten::TooLarge)
             }
             Err(failed) => Err(failed),

@@ -42,7 +42,12 @@ pub(crate) struct Database {
 impl Database {
     /// The same, for what takes as long as it takes.
     pub(crate) fn patient(&self) -> Self {
-        let limits = Limits { answer_time_max: LONG, ..self.limits };
+        self.within(LONG)
+    }
+
+    /// The same, where what is asked or done has so much time.
+    pub(crate) fn within(&self, answer_time_max: Duration) -> Self {
+        let limits = Limits { answer_time_max, ..self.limits };
         Self { connections: self.connections.clone(), limits }
     }
 

@@ -88,7 +88,8 @@ pub(crate) fn record_purges(
         sql::execute(
             connection,
             "UPDATE erased_customer SET version = ?3, erased_ms = ?4, purged_ms = ?5, \
-             history_head = ?6, mac = ?7 WHERE merchant = ?1 AND number = ?2",
+             history_head = ?6, mac = ?7 WHERE merchant = ?1 AND number = ?2 \
+             AND purged_ms IS NULL",
             (
                 merchant.get(),
                 number.get(),

@@ -19,6 +19,9 @@ const AGES_MAX: u32 = 500;
 /// How many erased customers are seen to at once: a purge may cost much, and then it is long until the next one.
 const PURGED_MAX: usize = 100_000;
 
+/// How many of them are looked for again before each attempt.
+const FOUND_AGAIN_MAX: usize = 1_000;
+
 /// How many purges are written down in a commit.
 const RECORDED_MAX: usize = 1_000;
 
@@ -56,11 +59,19 @@ pub struct Jobs {
     retained_after: i64,
     /// When the last walk over customers began.
     retention_began: Option<Timestamp>,
-    /// Whose erased customers are still to be looked at.
-    erased: Walk,
-    /// Who was found on that walk, in how many rounds.
+    erased: Erased,
+}
+
+/// Those who were erased and wait for a purge, as far as this process has found them.
+#[derive(Default)]
+struct Erased {
+    /// Whose are still to be looked at.
+    merchants: Walk,
+    /// Who was found on that walk, merchant by merchant, and in how many rounds.
     unpurged: Vec<ErasedCustomer>,
-    gathered_in: u32,
+    rounds: u32,
+    /// When all of these were purged; they are to be written down.
+    purged: Option<Timestamp>,
 }
 
 /// The present walk over all merchants, which may take several rounds.
@@ -102,9 +113,7 @@ impl Jobs {
             retention: Walk::default(),
             retained_after: 0,
             retention_began: None,
-            erased: Walk::default(),
-            unpurged: Vec::new(),
-            gathered_in: 0,
+            erased: Erased::default(),
         }
     }
 
@@ -263,62 +272,78 @@ impl Jobs {
     /// Goes on with the walk over all merchants. What was erased of one is purged with all the others'.
     async fn purge_erased(&mut self, round: &mut Round, clock: &dyn Clock) -> Result<(), Error> {
         let store = Arc::clone(&self.patron.store);
-        if !self.claim(Job::PurgeErased, round).await? {
+        let is_ours = self.claim(Job::PurgeErased, round).await?;
+        // What is done is done, whoever has the job by now.
+        if let Some(now) = self.erased.purged {
+            return self.record_purged(round, now).await;
+        }
+        if !is_ours {
+            self.erased = Erased::default();
             return Ok(());
         }
-        if self.erased.unvisited.is_empty() && self.unpurged.is_empty() {
-            self.erased.unvisited = self.all_merchants().await?;
-            self.gathered_in = 0;
+        if self.erased.merchants.unvisited.is_empty() && self.erased.unpurged.is_empty() {
+            self.erased.merchants.unvisited = self.all_merchants().await?;
+            self.erased.rounds = 0;
         }
         self.gather_unpurged(clock.now()).await?;
-        let is_enough = self.erased.unvisited.is_empty() || self.unpurged.len() >= PURGED_MAX;
-        if !is_enough || self.unpurged.is_empty() || !self.claim(Job::PurgeErased, round).await? {
+        let found = self.erased.unpurged.len();
+        let is_enough = self.erased.merchants.unvisited.is_empty() || found >= PURGED_MAX;
+        if !is_enough || found == 0 || !self.claim(Job::PurgeErased, round).await? {
             return Ok(());
         }
         match store.purge_erased().await? {
             Purged::Done => {}
             Purged::HeldUp => {
                 round.is_held_up = true;
-                // Where that is soon done, those are found as well the next time who are erased until then.
-                if self.gathered_in == 1 {
-                    self.unpurged.clear();
-                    self.erased.unvisited.clear();
+                // Where that costs little, those are found as well the next time who are erased until then.
+                if self.erased.rounds == 1 && found <= FOUND_AGAIN_MAX {
+                    self.erased = Erased::default();
                 }
                 return Ok(());
             }
         }
         // It took its time, and a receipt says when it was done.
         let now = clock.now();
-        let unpurged = std::mem::take(&mut self.unpurged);
-        for of_one in unpurged.chunk_by(|one, next| one.merchant == next.merchant) {
-            let Some(first) = of_one.first() else { continue };
-            let Some(desk) = self.patron.own_desk(first.merchant, now).await? else {
-                continue;
-            };
-            for part in of_one.chunks(RECORDED_MAX) {
-                let purged = part.iter().cloned();
+        self.erased.purged = Some(now);
+        self.record_purged(round, now).await
+    }
+
+    /// Writes down who is purged. What fails is done in the next round: another purge might be hours away.
+    async fn record_purged(&mut self, round: &mut Round, now: Timestamp) -> Result<(), Error> {
+        while let Some(last) = self.erased.unpurged.last() {
+            let merchant = last.merchant;
+            let others = |erased: &ErasedCustomer| erased.merchant != merchant;
+            let unpurged = &self.erased.unpurged;
+            let of_others = unpurged.iter().rposition(others).map_or(0, |at| at.saturating_add(1));
+            let first = of_others.max(unpurged.len().saturating_sub(RECORDED_MAX));
+            let part = unpurged.get(first..).unwrap_or_default().to_vec();
+            if let Some(desk) = self.patron.own_desk(merchant, now).await? {
+                let purged = part.into_iter();
                 let purged: Vec<_> =
                     purged.filter_map(|erased| erased.purged_at(now, desk.keys())).collect();
-                round.count(purged.len());
-                store.record_purges(purged).await?;
+                let count = purged.len();
+                self.patron.store.record_purges(purged).await?;
+                round.count(count);
             }
+            self.erased.unpurged.truncate(first);
         }
+        self.erased.purged = None;
         Ok(())
     }
 
     /// Asks the next merchants for whom they have erased, until there are enough.
     async fn gather_unpurged(&mut self, now: Timestamp) -> Result<(), Error> {
-        if self.erased.unvisited.is_empty() {
+        if self.erased.merchants.unvisited.is_empty() {
             return Ok(());
         }
-        self.gathered_in = self.gathered_in.saturating_add(1);
+        self.erased.rounds = self.erased.rounds.saturating_add(1);
         for _ in 0..ASKED_MAX {
-            let room = PURGED_MAX.saturating_sub(self.unpurged.len());
+            let room = PURGED_MAX.saturating_sub(self.erased.unpurged.len());
             let limit = u32::try_from(room).unwrap_or(u32::MAX);
             if limit == 0 {
                 break;
             }
-            let Some(merchant) = self.erased.unvisited.pop() else { break };
+            let Some(merchant) = self.erased.merchants.unvisited.pop() else { break };
             let mut unpurged = self.patron.store.list_unpurged(merchant, limit).await?;
             if unpurged.is_empty() {
                 continue;
@@ -328,7 +353,7 @@ impl Jobs {
             };
             // What was touched by hand gets no receipt, and would be purged for again and again.
             unpurged.retain(|erased| erased.is_genuine(desk.keys()));
-            self.unpurged.append(&mut unpurged);
+            self.erased.unpurged.append(&mut unpurged);
         }
         Ok(())
     }

@@ -312,7 +312,7 @@ pub trait Store: Send + Sync {
     fn purge_erased(&self) -> StoreFuture<'_, Purged>;
 
     /// Writes down what [`Store::purge_erased`] has done: each of these takes the place of what is kept of the
-    /// same customer. Those that are not there are passed over.
+    /// same customer. Those that are not there, or are purged already, are passed over.
     fn record_purges(&self, purged: Vec<ErasedCustomer>) -> StoreFuture<'_, ()>;
 
     /// A page of a customer's history, newest first: `limit` entries of versions below `before`.

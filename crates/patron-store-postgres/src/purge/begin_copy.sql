@@ -108,7 +108,7 @@ BEGIN
         CREATE FUNCTION %1$s.patron_copy_of_@table@() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
             SET search_path = pg_catalog, pg_temp AS $body$
         BEGIN
-            IF TG_RELID <> %2$s::oid THEN
+            IF TG_RELID IS DISTINCT FROM to_regclass(%2$L)::oid THEN
                 RAISE EXCEPTION 'this is for another table' USING ERRCODE = 'insufficient_privilege';
             END IF;
             IF to_regclass(%9$L) IS NULL THEN
@@ -138,7 +138,7 @@ BEGIN
             END IF;
             RETURN NULL;
         END $body$
-        $function$, home, original::oid, columns, new_row, old_key, new_key, is_old, is_new, copy);
+        $function$, home, home || '.@table@', columns, new_row, old_key, new_key, is_old, is_new, copy);
     FOR one IN
         SELECT DISTINCT CASE grantee WHEN 0 THEN 'PUBLIC' ELSE grantee::regrole::text END AS name
         FROM pg_proc, aclexplode(coalesce(proacl, acldefault('f', proowner)))
@@ -146,6 +146,9 @@ BEGIN
     LOOP
         EXECUTE format('REVOKE ALL ON FUNCTION %s() FROM %s', copy, one.name);
     END LOOP;
+    IF owner <> current_user::regrole THEN
+        EXECUTE format('ALTER FUNCTION %s() OWNER TO %s', copy, owner::regrole);
+    END IF;
     EXECUTE format('CREATE TRIGGER patron_copy_rows AFTER INSERT OR UPDATE OR DELETE ON %s.@table@ '
         'FOR EACH ROW EXECUTE FUNCTION %s()', home, copy);
     EXECUTE format('CREATE TRIGGER patron_copy_truncate AFTER TRUNCATE ON %s.@table@ '

@@ -13,6 +13,7 @@ use std::time::Duration;
 use patron::store::StoreError;
 use tokio::time::sleep;
 
+use super::look::{Look, check, look};
 use super::{Inner, Table};
 use crate::connections::Connection;
 use crate::errors::{Failed, NotAnswering};
@@ -48,8 +49,12 @@ const SHUT_OUT_MS: u32 = 300;
 /// which the server ends its own vacuuming that is in the way.
 const QUIET_MS: u32 = 5_000;
 
-/// How often it is tried to take away a copy.
-const DROP_TRIES_MAX: u32 = 10;
+/// How long an attempt takes at most that shuts others out in the end.
+const ATTEMPT: Duration = Duration::from_secs(30);
+
+/// How often it is tried to take away a copy that was not finished, and the wait in between.
+const DROP_TRIES_MAX: u32 = 5;
+const DROP_AGAIN_AFTER: Duration = Duration::from_secs(2);
 
 /// Between whoever copies and whoever deletes: any number that no other program in the database uses (the text
 /// `patronc`).
@@ -61,66 +66,23 @@ static NO_MIGRATION: Statement =
 static LOCK_OUT_DELETION: Statement =
     Statement::new("SELECT 1::bigint FROM pg_advisory_xact_lock($1)", &[Kind::Whole]);
 
-/// What a table and its copy are: the server's own numbers of both; whether there is anything of a copy; their schema;
-/// everything about the table that its copy must have too, as text; and what would be lost with the table. The triggers
-/// of the copy itself do not count.
-static LOOK: Statement = Statement::new(
-    "SELECT c.oid::bigint, coalesce(k.oid::bigint, 0), \
-     k.oid IS NOT NULL \
-         OR EXISTS (SELECT FROM pg_proc WHERE proname = 'patron_copy_of_' || c.relname \
-             AND pronamespace = c.relnamespace) \
-         OR EXISTS (SELECT FROM pg_trigger WHERE tgrelid = c.oid AND tgname IN \
-             ('patron_copy_rows', 'patron_copy_truncate')), \
-     quote_ident(n.nspname), \
-     concat_ws(' ', c.relowner, c.relacl, c.reloptions, c.reltablespace, \
-         (SELECT string_agg(concat_ws(' ', attnum, attname, atttypid, atttypmod, attnotnull, attstattarget, \
-             attoptions, attstorage, attisdropped), ',' ORDER BY attnum) FROM pg_attribute \
-             WHERE attrelid = c.oid AND attnum > 0), \
-         (SELECT string_agg(concat_ws(' ', indexrelid, indisvalid, pg_get_indexdef(indexrelid)), ',' \
-             ORDER BY indexrelid) FROM pg_index WHERE indrelid = c.oid), \
-         (SELECT string_agg(concat_ws(' ', conname, pg_get_constraintdef(oid)), ',' ORDER BY oid) \
-             FROM pg_constraint WHERE conrelid = c.oid)), \
-     (SELECT string_agg(what, ', ') FROM ( \
-         SELECT pg_describe_object(classid, objid, objsubid) FROM pg_depend AS d WHERE deptype = 'n' \
-             AND ((refclassid = 'pg_class'::regclass AND refobjid = c.oid) \
-                 OR (refclassid = 'pg_type'::regclass AND refobjid = c.reltype)) \
-             AND NOT EXISTS (SELECT FROM pg_constraint AS k WHERE d.classid = 'pg_constraint'::regclass \
-                 AND k.oid = d.objid AND k.conrelid = c.oid) \
-         UNION SELECT pg_describe_object(classid, objid, objsubid) FROM pg_depend \
-             JOIN pg_class AS s ON s.oid = objid AND classid = 'pg_class'::regclass \
-             WHERE refclassid = 'pg_class'::regclass AND refobjid = c.oid AND s.relkind = 'S' \
-         UNION SELECT 'the generated column ' || attname FROM pg_attribute \
-             WHERE attrelid = c.oid AND attnum > 0 AND NOT attisdropped \
-             AND (attidentity <> '' OR attgenerated <> '') \
-         UNION SELECT 'the foreign key ' || conname FROM pg_constraint WHERE conrelid = c.oid AND contype = 'f' \
-         UNION SELECT 'the trigger ' || tgname FROM pg_trigger WHERE tgrelid = c.oid AND NOT tgisinternal \
-             AND tgname NOT IN ('patron_copy_rows', 'patron_copy_truncate') \
-         UNION SELECT 'the rule ' || rulename FROM pg_rewrite WHERE ev_class = c.oid \
-         UNION SELECT 'the policy ' || polname FROM pg_policy WHERE polrelid = c.oid \
-         UNION SELECT 'the publication ' || pubname FROM pg_publication_tables \
-             WHERE schemaname = n.nspname AND tablename = c.relname \
-         UNION SELECT 'its inheritance' FROM pg_inherits WHERE c.oid IN (inhrelid, inhparent) \
-         UNION SELECT 'what is granted of the column ' || attname FROM pg_attribute \
-             WHERE attrelid = c.oid AND NOT attisdropped AND attacl IS NOT NULL \
-         UNION SELECT 'its row level security' WHERE c.relrowsecurity OR c.relforcerowsecurity \
-         UNION SELECT 'its replica identity' WHERE c.relreplident <> 'd' \
-     ) AS found (what)) \
-     FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace \
-     LEFT JOIN pg_class AS k ON k.relname = 'patron_copy_of_' || c.relname AND k.relnamespace = c.relnamespace \
-     WHERE c.oid = to_regclass($1)",
-    &[Kind::Text],
+/// A transaction may take as long as it takes, whatever limits of time this version of the server has. One that stands
+/// idle is ended all the same.
+static NO_LIMITS: Statement = Statement::new(
+    "SELECT set_config(name, '0', true) FROM pg_settings \
+     WHERE name IN ('statement_timeout', 'transaction_timeout')",
+    &[],
 );
 
-/// A transaction may take as long as it takes, whatever limits of time this version of the server has.
-static NO_LIMITS: Statement = Statement::new(
-    "SELECT set_config(name, '0', true) FROM pg_settings WHERE name IN \
-     ('statement_timeout', 'transaction_timeout', 'idle_in_transaction_session_timeout')",
+/// Whether somebody makes an index while others write.
+static IS_INDEXED: Statement = Statement::new(
+    "SELECT 1::bigint FROM pg_stat_progress_create_index WHERE datname = current_database()",
     &[],
 );
 
 /// The statements of this file that are the same for each table, for those who look at all of them.
 pub(super) fn statements() -> Vec<&'static Statement> {
-    vec![&NO_MIGRATION, &LOCK_OUT_DELETION, &LOOK, &NO_LIMITS]
+    vec![&NO_MIGRATION, &LOCK_OUT_DELETION, &NO_LIMITS, &IS_INDEXED]
 }
 
 /// What came of copying a table.
@@ -168,65 +130,17 @@ impl Table {
     }
 }
 
-/// A table and its copy, if there is one, as long as nobody changes what they are.
-#[derive(Debug, PartialEq, Eq)]
-struct Look {
-    /// The table with its schema, as SQL.
-    table: String,
-    /// The server's own number of it.
-    number: i64,
-    /// The copy with its schema, as SQL, be there one or not.
-    copy_name: String,
-    /// The server's own number of the copy. 0: there is none.
-    copy_number: i64,
-    /// Whether there is a copy, or something of one.
-    has_copy: bool,
-    shape: String,
-    /// What would be lost with the table.
-    in_the_way: Option<String>,
-}
-
-/// `None` when there is no such table.
-async fn look(connection: &Connection, table: Table) -> Result<Option<Look>, Failed> {
-    let rows = connection.query(&LOOK, &[Value::Text(table.name)]).await?;
-    one(&rows, |row| {
-        let mut columns = Columns::of(row, "(server)");
-        let (number, copy_number) = (columns.take_number("oid")?, columns.take_number("oid")?);
-        let has_copy = columns.take("has_copy")?;
-        let home: &str = columns.take("schema")?;
-        Ok(Look {
-            table: format!("{home}.{}", table.name),
-            number,
-            copy_name: format!("{home}.patron_copy_of_{}", table.name),
-            copy_number,
-            has_copy,
-            shape: columns.take("shape")?,
-            in_the_way: columns.take("in_the_way")?,
-        })
-    })
-}
-
-/// The error where something would be lost with the table.
-pub(super) async fn check(connection: &Connection, table: Table) -> Result<(), Failed> {
-    match look(connection, table).await?.and_then(|look| look.in_the_way) {
-        None => Ok(()),
-        Some(what) => {
-            Err(StoreError::from(NotAnswering::NotCopied { table: table.name, what }).into())
-        }
-    }
-}
-
-/// Whether there is a copy of a table, or something of one.
-pub(super) async fn has_copy(connection: &Connection, table: Table) -> Result<bool, Failed> {
-    Ok(look(connection, table).await?.is_some_and(|look| look.has_copy))
-}
-
 /// Waits for whoever changes what a table is, vacuums or analyses it, or copies it into another, without keeping anybody
-/// from reading and writing; then for nobody longer than [`SHUT_OUT_MS`].
+/// from reading and writing; then for nobody longer than [`SHUT_OUT_MS`]. What is committed under these locks need not be
+/// on a replica at once, for which others would wait as well: nobody is told of it.
 async fn lock(connection: &Connection, quiet: &str, then: &str) -> Result<(), Failed> {
-    connection.query(&NO_LIMITS, &[]).await?;
+    // Whoever makes an index while others write waits for us, and must not be the one of both who gives way.
+    let is_indexed = !connection.query(&IS_INDEXED, &[]).await?.is_empty();
+    let quiet_ms = if is_indexed { SHUT_OUT_MS } else { QUIET_MS };
     let sql = format!(
-        "SET LOCAL lock_timeout = {QUIET_MS}; {quiet}; SET LOCAL lock_timeout = {SHUT_OUT_MS}; {then}"
+        "SET LOCAL synchronous_commit = local; SET LOCAL statement_timeout = '{}s'; \
+         SET LOCAL lock_timeout = {quiet_ms}; {quiet}; SET LOCAL lock_timeout = {SHUT_OUT_MS}; {then}",
+        ATTEMPT.as_secs(),
     );
     connection.run(&sql).await
 }
@@ -269,7 +183,12 @@ async fn begin(connection: &Connection, table: Table) -> Result<Option<Look>, Fa
     let in_mode = |mode: &str| format!("LOCK TABLE {} IN {mode} MODE", table.name);
     lock(connection, &in_mode("SHARE UPDATE EXCLUSIVE"), &in_mode("SHARE ROW EXCLUSIVE")).await?;
     connection.run(&table.fill_in(include_str!("begin_copy.sql"))).await?;
-    look(connection, table).await
+    let begun = look(connection, table).await?;
+    // Again: somebody may have been at the table before it was locked.
+    if let Some(begun) = &begun {
+        begun.check(table)?;
+    }
+    Ok(begun)
 }
 
 /// Copies some rows behind a key; the key of the last of them.
@@ -312,8 +231,10 @@ async fn swap(connection: &Connection, table: Table, begun: &Look) -> Result<boo
     let quiet =
         format!("{}; LOCK TABLE {copy_name} IN SHARE UPDATE EXCLUSIVE MODE", quiet_lock(original));
     let then = format!("LOCK TABLE {original}, {copy_name} IN ACCESS EXCLUSIVE MODE");
+    connection.run("SAVEPOINT as_it_was").await?;
     lock(connection, &quiet, &then).await?;
     if look(connection, table).await?.as_ref() != Some(begun) {
+        connection.run("ROLLBACK TO SAVEPOINT as_it_was").await?;
         return Ok(false);
     }
     connection.run(&table.fill_in(include_str!("swap_copy.sql"))).await?;
@@ -348,29 +269,26 @@ pub(super) enum Dropped {
     HeldUp,
 }
 
-/// Takes away a copy of a table, or a certain one.
+/// Tries to take away a copy of a table, or a certain one.
 pub(super) async fn drop_one(
     database: &Database,
     table: Table,
     certain: Option<i64>,
 ) -> Result<Dropped, Failed> {
-    let patient = database.patient();
-    for _ in 0..DROP_TRIES_MAX {
-        match patient.write(|held| async move { drop_copy(&held, table, certain).await }).await {
-            Ok(true) => return Ok(Dropped::Was),
-            Ok(false) => return Ok(Dropped::WasNot),
-            Err(failed) if failed.waited_too_long() => sleep(TRY_AGAIN_AFTER * 4).await,
-            Err(failed) => return Err(failed),
-        }
+    let database = database.within(ATTEMPT);
+    match database.write(|held| async move { drop_copy(&held, table, certain).await }).await {
+        Ok(true) => Ok(Dropped::Was),
+        Ok(false) => Ok(Dropped::WasNot),
+        Err(failed) if failed.waited_too_long() => Ok(Dropped::HeldUp),
+        Err(failed) => Err(failed),
     }
-    Ok(Dropped::HeldUp)
 }
 
 impl Inner {
     /// Has a copy take the table's place.
     pub(super) async fn copy(&self, table: Table) -> Result<Copied, Failed> {
-        let patient = self.database.patient();
-        let begun = patient.write_once(|held| async move { begin(&held, table).await }).await;
+        let database = self.database.within(ATTEMPT);
+        let begun = database.write_once(|held| async move { begin(&held, table).await }).await;
         let begun = match begun {
             Ok(Some(begun)) => begun,
             Ok(None) => return Ok(Copied::HeldUp),
@@ -384,7 +302,15 @@ impl Inner {
         if let Ok(Copied::Done) = copied {
             return copied;
         }
-        match drop_one(&self.database, table, Some(begun.copy_number)).await {
+        let mut dropped = drop_one(&self.database, table, Some(begun.copy_number)).await;
+        for _ in 1..DROP_TRIES_MAX {
+            if !matches!(dropped, Ok(Dropped::HeldUp)) {
+                break;
+            }
+            sleep(DROP_AGAIN_AFTER).await;
+            dropped = drop_one(&self.database, table, Some(begun.copy_number)).await;
+        }
+        match dropped {
             // Whoever took it away, to migrate or to begin again, is why it could not be finished.
             Ok(Dropped::WasNot) => Ok(Copied::HeldUp),
             // One that could not be taken away now will be by the next purge.
@@ -408,17 +334,22 @@ impl Inner {
                 held.query(&NO_LIMITS, &[]).await?;
                 held.run(sql).await
             });
-            analysed.await?;
+            match analysed.await {
+                Err(failed) if !failed.waited_too_long() => return Err(failed),
+                Ok(()) | Err(_) => {}
+            }
         }
         if !patient.write_once(|held| async move { is_same(&held, begun).await }).await? {
             return Err(StoreError::from(NotAnswering::CopyDiffers { table: table.name }).into());
         }
         let began = self.clock.elapsed();
+        let database = self.database.within(ATTEMPT);
         while self.clock.elapsed().saturating_sub(began) < SWAP_WITHIN {
             // Who still reads what was there before all was copied would not find it in the copy.
             if self.is_out_of_sight(&ends, Duration::ZERO).await? {
-                let swapped =
-                    patient.write_once(|held| async move { swap(&held, table, begun).await }).await;
+                let swapped = database
+                    .write_once(|held| async move { swap(&held, table, begun).await })
+                    .await;
                 match swapped {
                     Ok(true) => return Ok(Copied::Done),
                     Ok(false) => return Ok(Copied::HeldUp),

@@ -249,8 +249,8 @@ pub fn a_customer_that_is_erased_amid_changes_ends_erased(place: &dyn Place) {
     assert_eq!(opened.list(author.merchant, 0, 9).total, 0);
 }
 
-/// What was erased longest ago is purged first; what is recorded takes the place of what was kept, and is on
-/// the list no more. Of those that are not there nothing is written.
+/// What was erased longest ago is purged first; what is recorded takes the place of what was kept, once, and is
+/// on the list no more. Of those that are not there nothing is written.
 pub fn purges_are_recorded(place: &dyn Place) {
     let opened = Opened::at(place);
     let (author, other) = (Author::of_merchant(1), Author::of_merchant(2));
@@ -289,6 +289,9 @@ pub fn purges_are_recorded(place: &dyn Place) {
     assert_eq!(find_erased(&opened, &author, &made[0]), Some(one.clone()));
     assert_eq!(find_erased(&opened, &other, &made[0]), None);
     assert_eq!(whole(&opened, &author, made[1].number()).erased, Some(purged(two)));
+    // A receipt says the same for ever.
+    record(vec![ErasedCustomer { purged: Some(at(9_001)), ..purged(two) }]);
+    assert_eq!(find_erased(&opened, &author, &made[1]), Some(purged(two)));
     let opened = opened.reopened();
     assert_eq!(find_erased(&opened, &author, &made[1]), Some(purged(two)));
 }

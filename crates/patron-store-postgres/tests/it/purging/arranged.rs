@@ -4,10 +4,10 @@ use std::thread;
 use std::time::Duration;
 
 use patron::erasure::Purged;
-use patron::store::Store as _;
-use patron_store_postgres::Settings;
+use patron::store::{Store as _, StoreFuture};
+use patron_store_postgres::{PostgresStore, Settings};
 use patron_testkit::crowd::Crowd;
-use patron_testkit::postgres::{Cluster, Setup, USER, psql};
+use patron_testkit::postgres::{Cluster, Sessions, Setup, USER, psql};
 use patron_testkit::wait::{soon, timed};
 
 use super::copied::{COPY_LOCK, all_large, copies, end_peace, hold_copy, numbers_of_tables};
@@ -23,15 +23,14 @@ fn a_copy_waits_for_readers_and_nobody_waits_for_it() {
     let other = open(&settings);
     let reader = cluster.stand(USER, "BEGIN; SELECT count(*) FROM customer_key");
     let purging = store.purge_erased();
-    let attempts = || cluster.log().matches("canceling statement due to lock timeout").count();
-    soon("it has tried to take the table's place", || (attempts() > 0).then_some(()));
+    soon("it has tried to take the table's place", || (attempts(&cluster) > 0).then_some(()));
     let mut crowd = Crowd::of_merchant(2, 5, run);
-    let before = attempts();
+    let before = attempts(&cluster);
     let mut longest = Duration::ZERO;
     soon("it tries again", || {
         let ((), waited) = timed(|| crowd.grow(&other, 5));
         longest = longest.max(waited);
-        (attempts() >= before + 2).then_some(())
+        (attempts(&cluster) >= before + 2).then_some(())
     });
     assert!(longest < Duration::from_millis(1_500), "{longest:?}");
     drop(reader);
@@ -181,30 +180,81 @@ fn what_would_be_lost_with_a_table_keeps_its_copy_away() {
     drop(store);
 }
 
+/// Holds the table of keys, so that its copy cannot take its place, and purges until it has tried to.
+fn hold_swap<'s>(
+    cluster: &Cluster,
+    store: &'s PostgresStore,
+) -> (Sessions, StoreFuture<'s, Purged>) {
+    let reader = cluster.stand(USER, "BEGIN; SELECT count(*) FROM customer_key");
+    let purging = store.purge_erased();
+    soon("it has tried to take the table's place", || (attempts(cluster) > 0).then_some(()));
+    (reader, purging)
+}
+
+/// How often somebody waited too long for a lock.
+fn attempts(cluster: &Cluster) -> usize {
+    cluster.log().matches("canceling statement due to lock timeout").count()
+}
+
 #[test]
 fn who_changes_a_table_while_it_is_copied_keeps_his_change() {
     let cluster = Setup::new().with("autovacuum", "off").start();
     let settings = all_large(&cluster);
     let store = with_erased(&cluster, &settings);
-    let reader = cluster.stand(USER, "BEGIN; SELECT count(*) FROM customer_key");
-    let purged = store.purge_erased();
-    let attempts = || cluster.log().matches("canceling statement due to lock timeout").count();
-    soon("it has tried to take the table's place", || (attempts() > 0).then_some(()));
+    let (reader, purged) = hold_swap(&cluster, &store);
     cluster.psql("CREATE ROLE analyst; GRANT SELECT ON customer_key TO analyst");
     drop(reader);
     assert_eq!(wait(purged).unwrap(), Purged::HeldUp);
-    assert_eq!(
-        cluster.psql("SELECT has_table_privilege('analyst', 'customer_key', 'SELECT')"),
-        "t"
-    );
-    assert_eq!(cluster.psql("SELECT count(to_regclass('patron_copy_of_customer_key'))"), "0");
+    let may = "SELECT has_table_privilege('analyst', 'customer_key', 'SELECT')";
+    assert_eq!((cluster.psql(may), copies(&cluster)), ("t".to_owned(), "0".to_owned()));
+    // Nothing else was changed.
+    let options = "SELECT count(reloptions) FROM pg_class WHERE relname LIKE 'pg_toast%'";
+    assert_eq!(cluster.psql(options), "0");
     end_peace(&cluster);
     purge(&open(&settings));
-    assert_eq!(
-        cluster.psql("SELECT has_table_privilege('analyst', 'customer_key', 'SELECT')"),
-        "t"
+    assert_eq!(cluster.psql(may), "t");
+    assert_eq!((dead_rows(&cluster), cluster.psql(options)), (0, "0".to_owned()));
+}
+
+/// As whoever brings back a dump does: the copy is not told of what he writes.
+#[test]
+fn who_switches_triggers_off_while_a_table_is_copied_loses_nothing() {
+    let cluster = Setup::new().with("autovacuum", "off").start();
+    let store = with_erased(&cluster, &all_large(&cluster));
+    let (reader, purged) = hold_swap(&cluster, &store);
+    cluster.psql(
+        "BEGIN; ALTER TABLE customer_key DISABLE TRIGGER ALL; INSERT INTO customer_key VALUES (7, 1, 1, 1, 'x'); \
+         ALTER TABLE customer_key ENABLE TRIGGER ALL; COMMIT",
     );
-    assert_eq!(dead_rows(&cluster), 0);
+    drop(reader);
+    assert_eq!(wait(purged).unwrap(), Purged::HeldUp);
+    assert_eq!(cluster.psql("SELECT count(*) FROM customer_key WHERE merchant = 7"), "1");
+}
+
+/// What was dumped while it was copied has another number where it is brought back, and its copy as well.
+#[test]
+fn a_table_that_is_brought_back_with_its_copy_takes_writes() {
+    let cluster = Setup::new().with("autovacuum", "off").start();
+    let settings = all_large(&cluster);
+    let store = with_erased(&cluster, &settings);
+    let (deleting, purging) = hold_copy(&cluster, &store);
+    cluster.psql(&format!(
+        "BEGIN; ALTER TABLE customer_key RENAME TO dumped; \
+         CREATE TABLE customer_key (LIKE dumped INCLUDING ALL); ALTER TABLE customer_key OWNER TO {USER}; \
+         INSERT INTO customer_key SELECT * FROM dumped; DROP TABLE dumped; \
+         CREATE TRIGGER patron_copy_rows AFTER INSERT OR UPDATE OR DELETE ON customer_key \
+             FOR EACH ROW EXECUTE FUNCTION patron_copy_of_customer_key(); COMMIT"
+    ));
+    drop(deleting);
+    assert_eq!(wait(purging).unwrap(), Purged::HeldUp);
+    let mut crowd = Crowd::of_merchant(2, 5, run);
+    crowd.grow(&store, 5);
+    crowd.erase(&store, 3);
+    end_peace(&cluster);
+    let other = open(&settings);
+    purge(&other);
+    assert_eq!(copies(&cluster), "0");
+    crowd.are_there(&other);
 }
 
 /// Roles, default privileges and rights as somebody may have arranged them.
