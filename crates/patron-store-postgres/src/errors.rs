@@ -247,12 +247,16 @@ impl Failed {
     }
 }
 
+/// From PostgreSQL 17 on.
+const TRANSACTION_TIMEOUT: &str = "25P04";
+
 /// States after which the session is over, or useless: it ended, or its server only reads now.
 fn ends_session(code: &SqlState) -> bool {
     code.code().starts_with("08")
         || code.code().starts_with("57P")
         || *code == SqlState::READ_ONLY_SQL_TRANSACTION
         || *code == SqlState::IDLE_IN_TRANSACTION_SESSION_TIMEOUT
+        || code.code() == TRANSACTION_TIMEOUT
         // A pooler says this when it has lost its own connection, or prepared statements under our feet.
         || *code == SqlState::PROTOCOL_VIOLATION
         || *code == SqlState::INVALID_SQL_STATEMENT_NAME

@@ -19,7 +19,7 @@ use tokio::time::sleep;
 
 use crate::connections::Connection;
 use crate::errors::{Failed, NotAnswering};
-use crate::purge::copy::{Copied, Dropped, drop_one};
+use crate::purge::copy::{Copied, Dropped, drop_one, give_way_to_indexing};
 pub(crate) use crate::purge::lease::Leases;
 use crate::purge::look::{check, has_copy};
 use crate::read::one;
@@ -110,11 +110,16 @@ static ON_WORKERS: Statement = Statement::new(
 static SIZE: Statement =
     Statement::new("SELECT coalesce(pg_total_relation_size(to_regclass($1)), 0)", &[Kind::Text]);
 
+static FILE: Statement = Statement::new(
+    "SELECT coalesce(pg_relation_filenode(to_regclass($1))::bigint, 0)",
+    &[Kind::Text],
+);
+
 /// The statements of this file, for those who look at all of them.
 pub(crate) fn statements() -> Vec<&'static Statement> {
     let mut statements = copy::statements();
     statements.extend(look::statements());
-    statements.extend([&END, &HORIZON, &ON_WORKERS, &SIZE]);
+    statements.extend([&END, &HORIZON, &ON_WORKERS, &SIZE, &FILE]);
     statements
 }
 
@@ -136,6 +141,8 @@ struct Inner {
     copy_bytes_max: u64,
     /// Until when nobody is kept waiting again.
     peace_until: Mutex<Duration>,
+    /// The files of the tables when they were last clean. See [`Purging::is_as_purged`].
+    clean_files: Mutex<Option<Vec<i64>>>,
     /// Until when it is not tried again to take away a copy that somebody had.
     drop_again: Mutex<Duration>,
 }
@@ -189,6 +196,7 @@ impl Purging {
             rewrite_bytes_max: AtomicU64::new(rewrite_bytes_max),
             copy_bytes_max,
             peace_until: Mutex::default(),
+            clean_files: Mutex::default(),
             drop_again: Mutex::default(),
         }))
     }
@@ -203,6 +211,16 @@ impl Purging {
         // Other processes leave the server in peace, too.
         lease.give_back(inner.peace()).await;
         purged
+    }
+
+    /// Whether the database is still the one that was purged last. A replica that has become the primary may not have
+    /// what was done with the tables, of which nobody was told yet: it has other files then.
+    pub(crate) async fn is_as_purged(&self, connection: &Connection) -> Result<bool, Failed> {
+        let clean = self.0.clean_files.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        Ok(match clean {
+            None => true,
+            Some(clean) => files(connection).await? == clean,
+        })
     }
 }
 
@@ -238,8 +256,14 @@ impl Inner {
             }
         }
         // A replica may have come back meanwhile, and look at what was there before it was away.
-        let is_gone = self.is_out_of_sight(&ends, Duration::ZERO).await?;
-        Ok(if is_gone { Purged::Done } else { Purged::HeldUp })
+        if !self.is_out_of_sight(&ends, Duration::ZERO).await? {
+            return Ok(Purged::HeldUp);
+        }
+        if !self.is_cluster {
+            let files = self.database.ask_once(|held| async move { files(&held).await }).await?;
+            *self.clean_files.lock().unwrap_or_else(PoisonError::into_inner) = Some(files);
+        }
+        Ok(Purged::Done)
     }
 
     async fn drop_left_copies(&self) -> Result<bool, Failed> {
@@ -365,10 +389,13 @@ impl Inner {
             "SET LOCAL enable_seqscan = on; SET LOCAL synchronous_commit = local; \
              CLUSTER {name} USING {index}"
         );
-        let written = self.database.write_once(|held| async move { held.run(sql).await }).await;
-        match written {
+        let written = self.database.write_once(|held| async move {
+            give_way_to_indexing(&held).await?;
+            held.run(sql).await
+        });
+        match written.await {
             Ok(()) => Ok(Rewritten::Done { bytes }),
-            Err(failed) if failed.is_locked_out() => Ok(Rewritten::HeldUp),
+            Err(failed) if failed.is_locked_out() || failed.is_passing() => Ok(Rewritten::HeldUp),
             Err(failed) if failed.waited_too_long() => {
                 self.rewrite_bytes_max.fetch_min(bytes.saturating_sub(1), Ordering::Relaxed);
                 // It may be too large even to be copied.
@@ -419,6 +446,17 @@ impl Inner {
 
 /// A server answers these questions with one row.
 const NO_ROW: StoreError = StoreError::Corrupt { table: "(server)", column: "(transaction)" };
+
+/// The names of the tables' files, which are others once a table was written anew or copied.
+async fn files(connection: &Connection) -> Result<Vec<i64>, Failed> {
+    let mut files = Vec::with_capacity(TABLES.len());
+    for table in TABLES {
+        let rows = connection.query(&FILE, &[Value::Text(table.name)]).await?;
+        let file = one(&rows, |row| Columns::of(row, "(server)").take_number("file"))?;
+        files.push(file.ok_or(NO_ROW)?);
+    }
+    Ok(files)
+}
 
 /// How large a table is, with its indexes.
 async fn size(connection: &Connection, table: &str) -> Result<u64, Failed> {

@@ -180,7 +180,14 @@ impl Store for PostgresStore {
     }
 
     fn record_purges(&self, purged: Vec<ErasedCustomer>) -> StoreFuture<'_, ()> {
-        write_again!(self, purged, |held| erase::record_purges(&held, purged).await)
+        let purged = (purged, self.purging.clone());
+        write_again!(self, purged, |held| {
+            let (purged, purging) = purged;
+            if !purging.is_as_purged(&held).await? {
+                return Err(StoreError::Stale.into());
+            }
+            erase::record_purges(&held, purged).await
+        })
     }
 
     fn list_entries(

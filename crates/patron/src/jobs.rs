@@ -308,7 +308,8 @@ impl Jobs {
         self.record_purged(round, now).await
     }
 
-    /// Writes down who is purged. What fails is done in the next round: another purge might be hours away.
+    /// Writes down who is purged. What the store does not take now is done in the next round: another purge might be
+    /// hours away.
     async fn record_purged(&mut self, round: &mut Round, now: Timestamp) -> Result<(), Error> {
         while let Some(last) = self.erased.unpurged.last() {
             let merchant = last.merchant;
@@ -317,18 +318,41 @@ impl Jobs {
             let of_others = unpurged.iter().rposition(others).map_or(0, |at| at.saturating_add(1));
             let first = of_others.max(unpurged.len().saturating_sub(RECORDED_MAX));
             let part = unpurged.get(first..).unwrap_or_default().to_vec();
-            if let Some(desk) = self.patron.own_desk(merchant, now).await? {
-                let purged = part.into_iter();
-                let purged: Vec<_> =
-                    purged.filter_map(|erased| erased.purged_at(now, desk.keys())).collect();
-                let count = purged.len();
-                self.patron.store.record_purges(purged).await?;
-                round.count(count);
+            match self.record_part(merchant, part, now).await {
+                Ok(count) => round.count(count),
+                Err(error) if matches!(error.kind(), Kind::Unavailable { .. }) => {
+                    return Err(error);
+                }
+                Err(error) if *error.kind() == Kind::Stale => {
+                    self.erased = Erased::default();
+                    return Ok(());
+                }
+                // Others' receipts do not wait for a merchant whose keys do not open.
+                Err(error) => round.error = Some(error),
             }
             self.erased.unpurged.truncate(first);
         }
         self.erased.purged = None;
         Ok(())
+    }
+
+    /// Writes down some of a merchant's. How many.
+    async fn record_part(
+        &self,
+        merchant: MerchantNumber,
+        part: Vec<ErasedCustomer>,
+        now: Timestamp,
+    ) -> Result<usize, Error> {
+        let Some(desk) = self.patron.own_desk(merchant, now).await? else {
+            return Ok(0);
+        };
+        let part = part.into_iter();
+        let purged: Vec<_> = part.filter_map(|erased| erased.purged_at(now, desk.keys())).collect();
+        let count = purged.len();
+        self.patron.store.record_purges(purged).await?;
+        // An earlier attempt may have written it, and nobody confirmed it.
+        self.patron.store.confirm().await?;
+        Ok(count)
     }
 
     /// Asks the next merchants for whom they have erased, until there are enough.

@@ -313,6 +313,8 @@ pub trait Store: Send + Sync {
 
     /// Writes down what [`Store::purge_erased`] has done: each of these takes the place of what is kept of the
     /// same customer. Those that are not there, or are purged already, are passed over.
+    ///
+    /// `Stale` when the engine's files are not those any more that were purged: then they have to be purged again.
     fn record_purges(&self, purged: Vec<ErasedCustomer>) -> StoreFuture<'_, ()>;
 
     /// A page of a customer's history, newest first: `limit` entries of versions below `before`.

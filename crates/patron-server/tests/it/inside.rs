@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use patron::clock::{MonotonicClock, Timestamp};
+use patron::clock::{Clock, MonotonicClock, Timestamp};
 use patron::erasure::ErasurePolicy;
 use patron::hex;
 use patron::ids::CustomerIds;
@@ -96,5 +96,14 @@ impl PassingTime {
 impl MonotonicClock for PassingTime {
     fn elapsed(&self) -> Duration {
         self.0.elapsed()
+    }
+}
+
+/// A clock that stands still.
+pub(crate) struct Still(pub(crate) Timestamp);
+
+impl Clock for Still {
+    fn now(&self) -> Timestamp {
+        self.0
     }
 }

@@ -4,7 +4,7 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
-use patron::clock::{Clock, Timestamp};
+use patron::clock::Timestamp;
 use patron::customer::Precondition;
 use patron::jobs::{JobPolicy, Jobs};
 use patron::locator::Locator;
@@ -15,7 +15,7 @@ use patron_testkit::wait::soon;
 use serde_json::{Value, json};
 
 use crate::data::Data;
-use crate::inside::{PassingTime, patron, wait};
+use crate::inside::{PassingTime, Still, patron, wait};
 use crate::stage::{create_key, create_merchant, get, launch, metric};
 
 const SOURCE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/faults/clock.c");
@@ -105,15 +105,6 @@ fn one_purge_is_for_all_who_were_erased() {
         assert!(round.is_held);
         (!round.is_held_up).then(|| assert_eq!(usize::try_from(round.done).unwrap(), ALL))
     });
-}
-
-/// A clock that stands still.
-struct Still(Timestamp);
-
-impl Clock for Still {
-    fn now(&self) -> Timestamp {
-        self.0
-    }
 }
 
 /// Each day the program is started anew, and finds out whose time is over.

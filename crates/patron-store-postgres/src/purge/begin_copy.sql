@@ -102,17 +102,17 @@ BEGIN
     -- * Whoever deletes waits until no rows are being copied, since one of them could come after its deletion.
     -- * A row that is written while it is copied is found by any of its unique keys, and written over. (That it is not
     --   found again is possible only for transactions that see an earlier moment.)
-    -- * A copy that somebody has dropped keeps nobody from writing.
+    -- * A copy that somebody has dropped, or moved to another schema, keeps nobody from writing.
     -- * The function works with its owner's rights, and so for this table only.
     EXECUTE format($function$
         CREATE FUNCTION %1$s.patron_copy_of_@table@() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
             SET search_path = pg_catalog, pg_temp AS $body$
         BEGIN
-            IF TG_RELID IS DISTINCT FROM to_regclass(%2$L)::oid THEN
-                RAISE EXCEPTION 'this is for another table' USING ERRCODE = 'insufficient_privilege';
-            END IF;
             IF to_regclass(%9$L) IS NULL THEN
                 RETURN NULL;
+            END IF;
+            IF TG_RELID IS DISTINCT FROM to_regclass(%2$L)::oid THEN
+                RAISE EXCEPTION 'this is for another table' USING ERRCODE = 'insufficient_privilege';
             END IF;
             IF TG_OP = 'TRUNCATE' THEN
                 TRUNCATE %1$s.patron_copy_of_@table@;

@@ -134,15 +134,25 @@ impl Table {
 /// from reading and writing; then for nobody longer than [`SHUT_OUT_MS`]. What is committed under these locks need not be
 /// on a replica at once, for which others would wait as well: nobody is told of it.
 async fn lock(connection: &Connection, quiet: &str, then: &str) -> Result<(), Failed> {
-    // Whoever makes an index while others write waits for us, and must not be the one of both who gives way.
-    let is_indexed = !connection.query(&IS_INDEXED, &[]).await?.is_empty();
-    let quiet_ms = if is_indexed { SHUT_OUT_MS } else { QUIET_MS };
-    let sql = format!(
+    connection.query(&NO_LIMITS, &[]).await?;
+    let limits = format!(
         "SET LOCAL synchronous_commit = local; SET LOCAL statement_timeout = '{}s'; \
-         SET LOCAL lock_timeout = {quiet_ms}; {quiet}; SET LOCAL lock_timeout = {SHUT_OUT_MS}; {then}",
-        ATTEMPT.as_secs(),
+         SET LOCAL lock_timeout = {QUIET_MS}",
+        ATTEMPT.as_secs()
     );
-    connection.run(&sql).await
+    connection.run(&limits).await?;
+    give_way_to_indexing(connection).await?;
+    connection.run(quiet).await?;
+    connection.run(&format!("SET LOCAL lock_timeout = {SHUT_OUT_MS}; {then}")).await
+}
+
+/// Whoever makes an index while others write waits for all of these, and for us, and must not be the one of both who
+/// gives way: then the transaction does not wait for as long as it takes the server to find that out.
+pub(super) async fn give_way_to_indexing(connection: &Connection) -> Result<(), Failed> {
+    if !connection.query(&IS_INDEXED, &[]).await?.is_empty() {
+        connection.run(&format!("SET LOCAL lock_timeout = {SHUT_OUT_MS}")).await?;
+    }
+    Ok(())
 }
 
 /// A lock on a table, and on the one that holds its long values, that only its like, and vacuuming, wait for. There is
@@ -293,7 +303,7 @@ impl Inner {
             Ok(Some(begun)) => begun,
             Ok(None) => return Ok(Copied::HeldUp),
             // Somebody who has the table, or has begun a copy.
-            Err(failed) if failed.waited_too_long() || failed.exists_already() => {
+            Err(failed) if may_pass(&failed) || failed.exists_already() => {
                 return Ok(Copied::HeldUp);
             }
             Err(failed) => return Err(failed),

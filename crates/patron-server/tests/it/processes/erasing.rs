@@ -1,17 +1,23 @@
 //! Erasing where several processes have the data: one erases, and the customer is gone at all of them.
 
 use std::fs;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
 
+use patron::clock::Timestamp;
+use patron::jobs::{JobPolicy, Jobs};
+use patron::store::Job;
 use patron_testkit::http::{Call, Connection};
-use patron_testkit::postgres::{Cluster, Setup};
+use patron_testkit::postgres::{Cluster, Setup, USER};
 use patron_testkit::server::{Launch, SANDBOX_KEY, Server};
 use patron_testkit::wait::soon;
 use serde_json::{Value, json};
 
 use super::{Processes, launch_on};
 use crate::erasure::Over;
-use crate::stage::{metric, text};
+use crate::inside::{PassingTime, Still, patron, wait};
+use crate::stage::{launch, metric, text};
 
 const JON: &str = "/customers/jon@example.com";
 
@@ -130,6 +136,55 @@ fn nobody_notices_that_tables_are_copied_but_who_waits_for_a_receipt() {
     let found = processes.verify();
     let live: usize = served.iter().sum();
     assert_eq!((&found["customers"], &found["erased"]), (&json!(live + 1), &json!(1)), "{found}");
+}
+
+/// What is done is not done again because it could not be written down, unless the tables are others by now: those of a
+/// replica that has become the primary, say, and had not heard of it.
+#[test]
+fn a_purge_is_written_down_later_unless_the_tables_are_others_by_then() {
+    let cluster = Setup::new().start();
+    let launch = launch().on(cluster.url());
+    let mut server = launch.start();
+    for reference in ["r1", "r2"] {
+        let form = format!("object_reference_id={reference}&mobile_number=1");
+        Call::post("/customers").basic(SANDBOX_KEY).form(form).send(&server).expect(200);
+    }
+    assert!(server.terminate().success());
+    let patron = Arc::new(patron(&launch, Timestamp::from_ms(1)));
+    let day = Duration::from_secs(86_400);
+    let policy = JobPolicy { lease: day, retain_every: day };
+    let mut jobs = Jobs::new(patron, policy, Arc::new(PassingTime::start()));
+    let files = || cluster.psql("SELECT pg_relation_filenode('customer')");
+    let may_write = |may: bool| {
+        let verb = if may { "GRANT" } else { "REVOKE" };
+        let to = if may { "TO" } else { "FROM" };
+        cluster.psql(&format!("{verb} UPDATE ON erased_customer {to} {USER}"));
+    };
+    let mut round = |purged_at| wait(jobs.do_round(Job::PurgeErased, &Still(purged_at)));
+    let mut purge = |at| {
+        soon("there is a purge", || {
+            let round = round(Timestamp::from_ms(at));
+            (!round.is_held_up).then_some(round)
+        })
+    };
+    let early = 2_000_000_000_000;
+    for (reference, is_other) in [("r1", false), ("r2", true)] {
+        launch.manage(&["erase", "testaccount", reference, "--yes", "--no-wait"]).ok();
+        may_write(false);
+        assert!(purge(early).error.is_some());
+        may_write(true);
+        if is_other {
+            cluster.psql("VACUUM FULL customer");
+        }
+        let before = files();
+        let round = purge(early + 1);
+        assert!(round.error.is_none(), "{:?}", round.error);
+        assert_eq!((round.done, files() == before), (u64::from(!is_other), true));
+    }
+    assert_eq!(purge(early + 2).done, 1);
+    let purged = cluster
+        .psql("SELECT string_agg(purged_ms::text, ' ' ORDER BY number) FROM erased_customer");
+    assert_eq!(purged, format!("{early} {}", early + 2));
 }
 
 fn status(server: &Server, reference: &str) -> u16 {
