@@ -6,6 +6,7 @@
 //! of merchants and keys holds for a second without the database (`epoch.rs`).
 
 mod access_log;
+mod advisory;
 mod apply;
 mod by_merchant;
 mod citus;

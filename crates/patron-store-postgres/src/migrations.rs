@@ -11,6 +11,7 @@ use patron::clock::Timestamp;
 use tokio::time::sleep;
 
 use crate::Schema;
+use crate::advisory;
 use crate::connections::Connection;
 use crate::errors::Failed;
 use crate::open_error::OpenError;
@@ -43,9 +44,6 @@ const _: () = assert!(MIGRATIONS.len() == 2, "OWN_SCHEMA is the number of the la
 
 /// Between two attempts to take away copies of tables.
 pub(crate) const TRY_AGAIN_AFTER: Duration = Duration::from_secs(3);
-
-/// Held while a migration runs: any number that no other program in the database uses (the text `patron`).
-pub(crate) const LOCK_NUMBER: i64 = 0x7061_7472_6f6e;
 
 static LOCK: Statement =
     Statement::new("SELECT 1::bigint FROM pg_advisory_xact_lock($1)", &[Kind::Whole]);
@@ -161,7 +159,7 @@ enum Step {
 async fn run_next(connection: &Connection, now: Timestamp) -> Result<Step, Failed> {
     // Another process' migration, and our own, may take their time.
     connection.run("SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = 0").await?;
-    connection.query(&LOCK, &[Value::Whole(LOCK_NUMBER)]).await?;
+    connection.query(&LOCK, &[Value::Whole(advisory::MIGRATION)]).await?;
     let applied = match find(connection).await? {
         Found::Foreign => return Ok(Step::Refused(OpenError::Foreign)),
         Found::Nothing => {

@@ -338,7 +338,7 @@ impl Desk<'_> {
         let access = SealedAccess {
             merchant: self.merchant(),
             at: self.now,
-            id: AccessId::issue(&*self.patron.entropy),
+            id: AccessId::issue(self.patron.next_access(), &*self.patron.entropy),
             accessed,
             customer,
             actor_code: self.actor.kind.code(),

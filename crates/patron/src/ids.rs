@@ -191,14 +191,16 @@ impl OperatorNumber {
     }
 }
 
-/// The random name of an entry of an access log.
+/// The name of an entry of an access log: a count, then random bytes. Those of one process that are of the same
+/// millisecond are in the order in which they were made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct AccessId([u8; 16]);
 
 impl AccessId {
-    /// A new one.
-    pub fn issue(entropy: &dyn Entropy) -> Self {
-        Self(random_bytes(entropy))
+    /// A new one, the process' next by `count`.
+    pub fn issue(count: u64, entropy: &dyn Entropy) -> Self {
+        let random = u64::from_be_bytes(random_bytes(entropy));
+        Self((u128::from(count) << 64 | u128::from(random)).to_be_bytes())
     }
 
     /// One that was stored or told before.

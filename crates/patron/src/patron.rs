@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::access::Remembered;
 use crate::clock::Timestamp;
@@ -58,6 +59,8 @@ pub struct Patron {
     pub(crate) ledger: Arc<dyn ErasureLedger>,
     pub(crate) passwords: Arc<dyn Passwords>,
     pub(crate) failures: Failures,
+    /// How many entries of access logs this process has made.
+    accesses: AtomicU64,
     pub(crate) deployment: DeploymentKeys,
     pub(crate) numbers: Numbers,
     pub(crate) remembered: Remembered,
@@ -122,6 +125,11 @@ impl From<DoesNotOpen> for OpenError {
 }
 
 impl Patron {
+    /// The number of this process' next entry of an access log.
+    pub(crate) fn next_access(&self) -> u64 {
+        self.accesses.fetch_add(1, Ordering::Relaxed)
+    }
+
     /// Opens an installation, or founds it when the store is new.
     ///
     /// # Errors
@@ -150,6 +158,7 @@ impl Patron {
             ledger,
             passwords,
             failures: Failures::default(),
+            accesses: AtomicU64::new(0),
             deployment,
             numbers: Numbers::default(),
             remembered: Remembered::default(),

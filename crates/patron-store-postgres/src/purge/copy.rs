@@ -15,9 +15,9 @@ use tokio::time::sleep;
 
 use super::look::{Look, check, look};
 use super::{Inner, Table};
+use crate::advisory;
 use crate::connections::Connection;
 use crate::errors::{Failed, NotAnswering};
-use crate::migrations;
 use crate::read::one;
 use crate::rows::Columns;
 use crate::sql::{Kind, Statement, Value};
@@ -56,10 +56,6 @@ const ATTEMPT: Duration = Duration::from_secs(30);
 const DROP_TRIES_MAX: u32 = 5;
 const DROP_AGAIN_AFTER: Duration = Duration::from_secs(2);
 
-/// Between whoever copies and whoever deletes: any number that no other program in the database uses (the text
-/// `patronc`).
-const COPY_LOCK: i64 = 0x0070_6174_726f_6e63;
-
 static NO_MIGRATION: Statement =
     Statement::new("SELECT 1::bigint FROM pg_advisory_xact_lock_shared($1)", &[Kind::Whole]);
 
@@ -97,7 +93,7 @@ pub(super) enum Copied {
 impl Table {
     /// SQL of a file that is for any table.
     fn fill_in(self, sql: &str) -> String {
-        sql.replace("@table@", self.name).replace("@lock@", &COPY_LOCK.to_string())
+        sql.replace("@table@", self.name).replace("@lock@", &advisory::COPYING.to_string())
     }
 
     /// Copies the next rows behind a key, as many as the last parameter says; the key of the last of them.
@@ -188,7 +184,7 @@ async fn drop_copy(
 
 /// Begins a copy: from here on it gets whatever is written. `None` when there is no such table.
 async fn begin(connection: &Connection, table: Table) -> Result<Option<Look>, Failed> {
-    connection.query(&NO_MIGRATION, &[Value::Whole(migrations::LOCK_NUMBER)]).await?;
+    connection.query(&NO_MIGRATION, &[Value::Whole(advisory::MIGRATION)]).await?;
     check(connection, table).await?;
     let in_mode = |mode: &str| format!("LOCK TABLE {} IN {mode} MODE", table.name);
     lock(connection, &in_mode("SHARE UPDATE EXCLUSIVE"), &in_mode("SHARE ROW EXCLUSIVE")).await?;
@@ -209,7 +205,7 @@ async fn copy_rows(
     rows: i64,
 ) -> Result<Option<Vec<String>>, Failed> {
     connection.run(&format!("SET LOCAL lock_timeout = {STEP_LOCK_MS}")).await?;
-    connection.query(&LOCK_OUT_DELETION, &[Value::Whole(COPY_LOCK)]).await?;
+    connection.query(&LOCK_OUT_DELETION, &[Value::Whole(advisory::COPYING)]).await?;
     let mut values: Vec<Value<'_>> = after.iter().map(|part| Value::Text(part)).collect();
     values.push(Value::Whole(rows));
     one(&connection.query_afresh(step, &values).await?, |row| {
