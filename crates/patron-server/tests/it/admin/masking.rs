@@ -1,5 +1,6 @@
 //! Auditors: they see that something is known of a customer, and not what.
 
+use patron_testkit::shape;
 use serde_json::{Value, json};
 
 use super::{ADMIN, HOME, Stage, path_of, whole};
@@ -35,7 +36,10 @@ const CANARIES: [&str; 26] = [
     "127.0.0.1",
 ];
 
+/// None of the canaries stands in an answer. The ids of requests are random, and hold any four digits some time.
 fn finds_none(text: &str, place: &str) {
+    let is_none = |part: &&str| !shape::is_uuid(part);
+    let text = text.split('"').filter(is_none).collect::<Vec<_>>().join("\"");
     for canary in CANARIES {
         assert!(!text.contains(canary), "{canary} in {place}: {text}");
     }
