@@ -2,7 +2,7 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on must fail")]
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
@@ -132,9 +132,8 @@ fn a_customer_is_not_passed_over_because_an_index_is_damaged() {
             noticed += usize::from(is_noticed);
         }
     }
-    // What makes an entry say that its customer is deleted is not noticed (ADR 14), nor whom it leads a search past.
+    // What makes an entry say that its customer is deleted, and is in order otherwise, is not noticed (ADR 14).
     let tried = INDEXES.len() * each;
-    let damages: HashSet<_> = passed_over.iter().map(|(index, at, _)| (index, at)).collect();
-    assert!(damages.len() * 50 <= tried, "of {tried}: {passed_over:?}");
+    assert!(passed_over.len() * 50 <= tried, "of {tried}: {passed_over:?}");
     assert!(noticed * 2 > tried, "of {tried} damages only {noticed} were noticed");
 }

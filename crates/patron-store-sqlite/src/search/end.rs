@@ -4,7 +4,7 @@
 //! has ended must be what its own row says, and the last customer that was found must stand there.
 
 use patron::blind_index::BlindIndex;
-use patron::ids::CustomerNumber;
+use patron::ids::{CustomerNumber, MerchantNumber};
 use patron::seal::SealedCustomer;
 use patron::store::StoreError;
 use rusqlite::types::{ToSqlOutput, ValueRef};
@@ -38,6 +38,7 @@ impl ToSql for Term {
 /// An entry of the index that was walked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Entry {
+    merchant: i64,
     term: Term,
     place: Place,
 }
@@ -52,19 +53,25 @@ pub(super) struct Beside {
     pub(super) last: &'static str,
     /// The first entry of all.
     pub(super) first: &'static str,
+    /// The same beyond the merchant's own: the entry of whomsoever after the place, and before it, and whosever entries
+    /// are the last and the first of the index.
+    pub(super) after_any: &'static str,
+    pub(super) before_any: &'static str,
+    pub(super) last_of_any: &'static str,
+    pub(super) first_of_any: &'static str,
 }
 
 /// Parameters: 1 merchant, 2 term, 3 and 4 place.
 macro_rules! beside {
     ($index:literal) => {
-        beside!("0", $index, "(created_ms, number)", "(?3, ?4)", "", "")
+        beside!("0", $index, "created_ms, number", "?3, ?4", "", "")
     };
     ($index:literal, $term:literal, $is_in:literal) => {
         beside!(
             $term,
             concat!($index, $is_in),
-            concat!("(", $term, ", created_ms, number)"),
-            "(?2, ?3, ?4)",
+            concat!($term, ", created_ms, number"),
+            "?2, ?3, ?4",
             concat!($term, " ASC, "),
             concat!($term, " DESC, ")
         )
@@ -73,21 +80,21 @@ macro_rules! beside {
         Beside {
             after: concat!(
                 seek!($term, $index),
-                " AND ",
+                " AND (",
                 $order,
-                " >= ",
+                ") >= (",
                 $place,
-                " ORDER BY ",
+                ") ORDER BY ",
                 $up,
                 "created_ms ASC, number ASC LIMIT 2"
             ),
             before: concat!(
                 seek!($term, $index),
-                " AND ",
+                " AND (",
                 $order,
-                " < ",
+                ") < (",
                 $place,
-                " ORDER BY ",
+                ") ORDER BY ",
                 $down,
                 "created_ms DESC, number DESC LIMIT 2"
             ),
@@ -103,6 +110,38 @@ macro_rules! beside {
                 $up,
                 "created_ms ASC, number ASC LIMIT 1"
             ),
+            after_any: concat!(
+                seek_any!($term, $index),
+                " AND (merchant, ",
+                $order,
+                ") >= (?1, ",
+                $place,
+                ") ORDER BY merchant ASC, ",
+                $up,
+                "created_ms ASC, number ASC LIMIT 1"
+            ),
+            before_any: concat!(
+                seek_any!($term, $index),
+                " AND (merchant, ",
+                $order,
+                ") < (?1, ",
+                $place,
+                ") ORDER BY merchant DESC, ",
+                $down,
+                "created_ms DESC, number DESC LIMIT 1"
+            ),
+            last_of_any: concat!(
+                seek_any!($term, $index),
+                " ORDER BY merchant DESC, ",
+                $down,
+                "created_ms DESC, number DESC LIMIT 1"
+            ),
+            first_of_any: concat!(
+                seek_any!($term, $index),
+                " ORDER BY merchant ASC, ",
+                $up,
+                "created_ms ASC, number ASC LIMIT 1"
+            ),
         }
     };
 }
@@ -110,12 +149,19 @@ macro_rules! beside {
 /// `$index` goes on with what makes an entry stand in that index.
 macro_rules! seek {
     ($term:expr, $index:expr) => {
+        concat!(seek_any!($term, $index), " AND merchant = ?1")
+    };
+}
+
+/// The same, whose ever.
+macro_rules! seek_any {
+    ($term:expr, $index:expr) => {
         concat!(
-            "SELECT ",
+            "SELECT merchant, ",
             $term,
             ", created_ms, number FROM customer INDEXED BY ",
             $index,
-            " AND merchant = ?1 AND deleted_ms IS NULL"
+            " AND deleted_ms IS NULL"
         )
     };
 }
@@ -175,6 +221,7 @@ impl Walked {
     /// Reads what [`Beside`] selects.
     fn read_entry(self, row: &Row<'_>) -> Result<Entry, StoreError> {
         let mut columns = Columns::of(row, "customer");
+        let merchant = columns.take("merchant")?;
         let term = match self {
             Self::List => columns.take::<i64>("(index)").map(|_| Term::None),
             Self::Reference | Self::Email | Self::Phone | Self::Name => {
@@ -182,7 +229,7 @@ impl Walked {
             }
             Self::Status | Self::Verification => columns.take_number("(index)").map(Term::Code),
         }?;
-        Ok(Entry { term, place: (columns.take("created_ms")?, columns.take("number")?) })
+        Ok(Entry { merchant, term, place: (columns.take("created_ms")?, columns.take("number")?) })
     }
 }
 
@@ -203,7 +250,7 @@ impl Search<'_> {
         found: &[Place],
     ) -> Result<(), StoreError> {
         let term = walked.term_of(terms).ok_or(DAMAGED)?;
-        let end = Entry { term, place: end };
+        let end = Entry { merchant: self.merchant.get().into(), term, place: end };
         let beside = walked.beside();
         let after = self.look(walked, beside.after, &end)?;
         let before = self.look(walked, beside.before, &end)?;
@@ -214,10 +261,21 @@ impl Search<'_> {
         if after.is_empty() {
             let last = self.look_at_edge(walked, beside.last)?;
             refuse_unless(last.iter().all(|entry| *entry < end))?;
+            // Whoever comes then is another merchant's, or there is nobody.
+            let next = self.look(walked, beside.after_any, &end)?;
+            let last = self.look_at_edge_of_any(walked, beside.last_of_any, &next)?;
+            refuse_unless(next.iter().all(|entry| entry.merchant > end.merchant))?;
+            refuse_unless(last.iter().all(|entry| *entry < end))?;
+            next.iter().try_for_each(|entry| self.confirm_entry(walked, entry))?;
         }
         if before.is_empty() {
             let first = self.look_at_edge(walked, beside.first)?;
             refuse_unless(first.iter().all(|entry| *entry >= end))?;
+            let next = self.look(walked, beside.before_any, &end)?;
+            let first = self.look_at_edge_of_any(walked, beside.first_of_any, &next)?;
+            refuse_unless(next.iter().all(|entry| entry.merchant < end.merchant))?;
+            refuse_unless(first.iter().all(|entry| *entry >= end))?;
+            next.iter().try_for_each(|entry| self.confirm_entry(walked, entry))?;
         }
         for entry in after.first().into_iter().chain(before.first()) {
             self.confirm_entry(walked, entry)?;
@@ -234,9 +292,9 @@ impl Search<'_> {
         &self,
         walked: Walked,
         sql: &'static str,
-        Entry { term, place: (created_ms, number) }: &Entry,
+        Entry { merchant, term, place: (created_ms, number) }: &Entry,
     ) -> Result<Vec<Entry>, StoreError> {
-        let values = (self.merchant.get(), term, created_ms, number);
+        let values = (merchant, term, created_ms, number);
         sql::list(self.connection, sql, values, |row| walked.read_entry(row))
     }
 
@@ -244,11 +302,25 @@ impl Search<'_> {
         sql::list(self.connection, sql, [self.merchant.get()], |row| walked.read_entry(row))
     }
 
+    /// The entry at an edge of the whole index, found without looking for it, where nobody is said to be `beside`.
+    fn look_at_edge_of_any(
+        &self,
+        walked: Walked,
+        sql: &'static str,
+        beside: &[Entry],
+    ) -> Result<Vec<Entry>, StoreError> {
+        if !beside.is_empty() {
+            return Ok(Vec::new());
+        }
+        sql::list(self.connection, sql, (), |row| walked.read_entry(row))
+    }
+
     /// Nothing, when an entry says what its own row says.
     fn confirm_entry(&self, walked: Walked, entry: &Entry) -> Result<(), StoreError> {
-        let Entry { term, place: (created_ms, number) } = entry;
+        let Entry { merchant, term, place: (created_ms, number) } = entry;
+        let merchant = u32::try_from(*merchant).map(MerchantNumber::new).map_err(|_| DAMAGED)?;
         let number = CustomerNumber::new(*number).ok_or(DAMAGED)?;
-        let row = read::find_by_number(self.connection, self.merchant, number)?.ok_or(DAMAGED)?;
+        let row = read::find_by_number(self.connection, merchant, number)?.ok_or(DAMAGED)?;
         let is_own = walked.own_term(&row) == Some(*term) && row.created.as_ms() == *created_ms;
         refuse_unless(is_own && row.deleted.is_none())
     }

@@ -66,7 +66,16 @@ fn each_term_walks_its_own_index_and_reads_nothing_else() {
 fn the_end_of_a_walk_is_looked_at_by_a_seek() {
     let connection = database();
     for (walked, index, term) in ALL {
-        let end::Beside { after, before, last, first } = walked.beside();
+        let end::Beside {
+            after,
+            before,
+            last,
+            first,
+            after_any,
+            before_any,
+            last_of_any,
+            first_of_any,
+        } = walked.beside();
         let column = term.trim_start_matches(" AND ").trim_end_matches("=?");
         let (place, values) = if column.is_empty() {
             ("(created_ms,number)".to_owned(), "(?,?)")
@@ -79,6 +88,17 @@ fn the_end_of_a_walk_is_looked_at_by_a_seek() {
             let beginning = format!("SEARCH customer USING COVERING INDEX {index} (merchant=?");
             let is_seek = side.is_empty() || line.contains(&format!("{place}{side}{values}"));
             assert!(line.starts_with(&beginning) && is_seek, "{walked:?}: {line}");
+        }
+        // Beyond the merchant's own: by a seek too, and the edges without looking for them.
+        let (place, values) = (place.replace('(', "(merchant,"), values.replace('(', "(?,"));
+        for (sql, side) in [(after_any, ">"), (before_any, "<")] {
+            let seek =
+                format!("SEARCH customer USING COVERING INDEX {index} ({place}{side}{values})");
+            assert_eq!(plan(&connection, sql), [seek], "{walked:?}");
+        }
+        for sql in [last_of_any, first_of_any] {
+            let walk = format!("SCAN customer USING COVERING INDEX {index}");
+            assert_eq!(plan(&connection, sql), [walk], "{walked:?}");
         }
     }
 }
