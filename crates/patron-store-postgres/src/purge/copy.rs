@@ -13,7 +13,7 @@ use std::time::Duration;
 use patron::store::StoreError;
 use tokio::time::sleep;
 
-use super::look::{Look, check, look};
+use super::look::{Look, look};
 use super::{Inner, Table};
 use crate::advisory;
 use crate::connections::Connection;
@@ -185,15 +185,11 @@ async fn drop_copy(
 /// Begins a copy: from here on it gets whatever is written. `None` when there is no such table.
 async fn begin(connection: &Connection, table: Table) -> Result<Option<Look>, Failed> {
     connection.query(&NO_MIGRATION, &[Value::Whole(advisory::MIGRATION)]).await?;
-    check(connection, table).await?;
     let in_mode = |mode: &str| format!("LOCK TABLE {} IN {mode} MODE", table.name);
     lock(connection, &in_mode("SHARE UPDATE EXCLUSIVE"), &in_mode("SHARE ROW EXCLUSIVE")).await?;
     connection.run(&table.fill_in(include_str!("begin_copy.sql"))).await?;
     let begun = look(connection, table).await?;
-    // Again: somebody may have been at the table before it was locked.
-    if let Some(begun) = &begun {
-        begun.check(table)?;
-    }
+    begun.iter().try_for_each(|begun| begun.check(table))?;
     Ok(begun)
 }
 
@@ -308,20 +304,16 @@ impl Inner {
         if let Ok(Copied::Done) = copied {
             return copied;
         }
-        let mut dropped = drop_one(&self.database, table, Some(begun.copy_number)).await;
-        for _ in 1..DROP_TRIES_MAX {
-            if !matches!(dropped, Ok(Dropped::HeldUp)) {
-                break;
+        for _ in 0..DROP_TRIES_MAX {
+            match drop_one(&self.database, table, Some(begun.copy_number)).await {
+                // Whoever took it away, to migrate or to begin again, is why it could not be finished.
+                Ok(Dropped::WasNot) => return Ok(Copied::HeldUp),
+                Ok(Dropped::Was) | Err(_) => return copied,
+                Ok(Dropped::HeldUp) => sleep(DROP_AGAIN_AFTER).await,
             }
-            sleep(DROP_AGAIN_AFTER).await;
-            dropped = drop_one(&self.database, table, Some(begun.copy_number)).await;
         }
-        match dropped {
-            // Whoever took it away, to migrate or to begin again, is why it could not be finished.
-            Ok(Dropped::WasNot) => Ok(Copied::HeldUp),
-            // One that could not be taken away now will be by the next purge.
-            Ok(Dropped::Was | Dropped::HeldUp) | Err(_) => copied,
-        }
+        // One that could not be taken away now will be by the next purge.
+        copied
     }
 
     async fn finish(&self, table: Table, begun: &Look) -> Result<Copied, Failed> {

@@ -10,16 +10,14 @@ use patron_testkit::crowd::Crowd;
 use patron_testkit::postgres::{Cluster, Sessions, Setup, USER, psql};
 use patron_testkit::wait::{soon, timed};
 
-use super::copied::{COPY_LOCK, all_large, copies, end_peace, hold_copy, numbers_of_tables};
+use super::copied::{COPY_LOCK, all_large, copies, end_peace, hold_copy, large, numbers_of_tables};
 use super::{busy, dead_rows, purge, with_erased};
 use crate::ground::{open, run, settings, wait};
 
 /// A reader who has a table, so that no copy can take its place.
 #[test]
 fn a_copy_waits_for_readers_and_nobody_waits_for_it() {
-    let cluster = Setup::new().with("autovacuum", "off").start();
-    let settings = all_large(&cluster);
-    let store = with_erased(&cluster, &settings);
+    let (cluster, settings, store) = large();
     let other = open(&settings);
     let reader = cluster.stand(USER, "BEGIN; SELECT count(*) FROM customer_key");
     let purging = store.purge_erased();
@@ -112,9 +110,7 @@ fn a_migration_takes_away_the_copy_that_it_finds() {
 
 #[test]
 fn what_would_be_lost_with_a_table_keeps_its_copy_away() {
-    let cluster = Setup::new().with("autovacuum", "off").start();
-    let settings = all_large(&cluster);
-    let store = with_erased(&cluster, &settings);
+    let (cluster, settings, store) = large();
     let objects = [
         ("CREATE VIEW born AS SELECT number FROM customer", "DROP VIEW born", "view born"),
         (
@@ -198,9 +194,7 @@ fn attempts(cluster: &Cluster) -> usize {
 
 #[test]
 fn who_changes_a_table_while_it_is_copied_keeps_his_change() {
-    let cluster = Setup::new().with("autovacuum", "off").start();
-    let settings = all_large(&cluster);
-    let store = with_erased(&cluster, &settings);
+    let (cluster, settings, store) = large();
     let (reader, purged) = hold_swap(&cluster, &store);
     cluster.psql("CREATE ROLE analyst; GRANT SELECT ON customer_key TO analyst");
     drop(reader);
@@ -219,8 +213,7 @@ fn who_changes_a_table_while_it_is_copied_keeps_his_change() {
 /// As whoever brings back a dump does: the copy is not told of what he writes.
 #[test]
 fn who_switches_triggers_off_while_a_table_is_copied_loses_nothing() {
-    let cluster = Setup::new().with("autovacuum", "off").start();
-    let store = with_erased(&cluster, &all_large(&cluster));
+    let (cluster, _, store) = large();
     let (reader, purged) = hold_swap(&cluster, &store);
     cluster.psql(
         "BEGIN; ALTER TABLE customer_key DISABLE TRIGGER ALL; INSERT INTO customer_key VALUES (7, 1, 1, 1, 'x'); \
@@ -234,9 +227,7 @@ fn who_switches_triggers_off_while_a_table_is_copied_loses_nothing() {
 /// What was dumped while it was copied has another number where it is brought back, and its copy as well.
 #[test]
 fn a_table_that_is_brought_back_with_its_copy_takes_writes() {
-    let cluster = Setup::new().with("autovacuum", "off").start();
-    let settings = all_large(&cluster);
-    let store = with_erased(&cluster, &settings);
+    let (cluster, settings, store) = large();
     let (deleting, purging) = hold_copy(&cluster, &store);
     cluster.psql(&format!(
         "BEGIN; ALTER TABLE customer_key RENAME TO dumped; \
@@ -260,9 +251,7 @@ fn a_table_that_is_brought_back_with_its_copy_takes_writes() {
 /// Roles, default privileges and rights as somebody may have arranged them.
 #[test]
 fn a_copy_gives_nobody_more_or_less_than_the_table() {
-    let cluster = Setup::new().with("autovacuum", "off").start();
-    let settings = all_large(&cluster);
-    let store = with_erased(&cluster, &settings);
+    let (cluster, _, store) = large();
     cluster.psql(&format!(
         "CREATE ROLE owners; GRANT owners TO {USER}; GRANT CREATE ON SCHEMA public TO owners; \
          CREATE ROLE clerk; GRANT CREATE, USAGE ON SCHEMA public TO clerk; \
@@ -301,9 +290,7 @@ fn a_copy_gives_nobody_more_or_less_than_the_table() {
 /// It is a table like any other, and somebody may not know what it is for.
 #[test]
 fn a_copy_that_somebody_drops_keeps_nobody_from_writing() {
-    let cluster = Setup::new().with("autovacuum", "off").start();
-    let settings = all_large(&cluster);
-    let store = with_erased(&cluster, &settings);
+    let (cluster, settings, store) = large();
     let other = open(&settings);
     let (deleting, purging) = hold_copy(&cluster, &store);
     cluster.psql("DROP TABLE patron_copy_of_customer_key");

@@ -13,7 +13,7 @@ use patron::store::{Store as _, StoreFuture};
 use patron_store_postgres::{PostgresStore, Settings};
 use patron_testkit::crowd::Crowd;
 use patron_testkit::effort::rounds;
-use patron_testkit::postgres::{Cluster, Sessions, Setup, USER};
+use patron_testkit::postgres::{Cluster, SUPERUSER, Sessions, Setup, USER};
 use patron_testkit::traces::Traces;
 use patron_testkit::wait::{soon, timed};
 
@@ -23,6 +23,30 @@ use crate::ground::{open, open_at, run, settings, wait};
 /// Tables of any size are large.
 pub(crate) fn all_large(cluster: &Cluster) -> Settings {
     Settings { rewrite_bytes_max: 0, ..settings(&cluster.url()) }
+}
+
+/// A store whose tables are all large, and in which some were erased; on a server that does nothing by itself.
+pub(crate) fn large() -> (Cluster, Settings, PostgresStore) {
+    let cluster = Setup::new().with("autovacuum", "off").start();
+    let settings = all_large(&cluster);
+    let store = with_erased(&cluster, &settings);
+    (cluster, settings, store)
+}
+
+/// Somebody who keeps whoever runs [`WAIT_FOR_TURN`] waiting.
+fn take_turn(cluster: &Cluster) -> Sessions {
+    cluster.stand(SUPERUSER, "SELECT pg_advisory_lock(1)")
+}
+
+/// In a transaction of somebody's: waits until [`take_turn`] is dropped.
+const WAIT_FOR_TURN: &str = "SELECT pg_advisory_xact_lock_shared(1)";
+
+/// Returns when somebody waits there.
+fn somebody_waits(cluster: &Cluster) {
+    soon("somebody waits for his turn", || {
+        let waits = "SELECT count(*) FROM pg_locks WHERE NOT granted AND locktype = 'advisory' AND objid = 1";
+        (cluster.psql(waits) == "1").then_some(())
+    });
 }
 
 /// How many tables are being copied.
@@ -233,34 +257,35 @@ fn nobody_waits_long_while_tables_are_copied() {
 /// A transaction that sees everything as it was at one moment finds in the copy what it would have found in the table.
 #[test]
 fn who_began_before_all_was_copied_finds_it_afterwards() {
-    let cluster = Setup::new().with("autovacuum", "off").start();
-    let settings = all_large(&cluster);
-    let store = with_erased(&cluster, &settings);
+    let cluster = Setup::new().with("autovacuum", "off").with("log_statement", "all").start();
+    let store = with_erased(&cluster, &all_large(&cluster));
     let keys = cluster.psql("SELECT count(*) FROM customer_key");
     let (deleting, purged) = hold_copy(&cluster, &store);
+    let turn = take_turn(&cluster);
     thread::scope(|scope| {
         let looking = scope.spawn(|| {
-            cluster.psql(
-                "BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT 'begun' FROM merchant; SELECT pg_sleep(5); \
-                 SELECT count(*) FROM customer_key; COMMIT",
-            )
+            cluster.psql(&format!(
+                "BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT 'begun' FROM merchant; {WAIT_FOR_TURN}; \
+                 SELECT count(*) FROM customer_key; COMMIT"
+            ))
         });
-        soon("somebody has begun to look", || {
-            let looks = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'";
-            (cluster.psql(looks) == "1").then_some(())
-        });
+        somebody_waits(&cluster);
         drop(deleting);
-        assert_eq!(wait(purged).unwrap(), Purged::Done);
+        soon("the copy is compared, and it is asked who might still look", || {
+            let log = cluster.log();
+            let (_, afterwards) = log.split_once("hashtextextended")?;
+            (afterwards.matches("pg_replication_slots").count() > 1).then_some(())
+        });
+        drop(turn);
         assert_eq!(looking.join().unwrap().lines().last(), Some(&*keys));
     });
+    assert_eq!(wait(purged).unwrap(), Purged::Done);
 }
 
 /// A customer that is erased at the moment at which its row is copied does not come back.
 #[test]
 fn who_is_erased_while_its_row_is_copied_stays_erased() {
-    let cluster = Setup::new().with("autovacuum", "off").start();
-    let settings = all_large(&cluster);
-    let store = with_erased(&cluster, &settings);
+    let (cluster, _, store) = large();
     let (deleting, purged) = hold_copy(&cluster, &store);
     // It reads the rows, and waits for this one before it has written any of them.
     let first = "(SELECT merchant, number, generation FROM customer_key ORDER BY 1, 2, 3 LIMIT 1)";
@@ -293,9 +318,7 @@ fn who_is_erased_while_its_row_is_copied_stays_erased() {
 /// Others than Patron may write to the tables, in their own ways.
 #[test]
 fn a_copy_follows_whoever_writes() {
-    let cluster = Setup::new().with("autovacuum", "off").start();
-    let settings = all_large(&cluster);
-    let store = with_erased(&cluster, &settings);
+    let (cluster, _, store) = large();
     let (deleting, purging) = hold_copy(&cluster, &store);
     // Written while nothing is copied yet: a row that replication brings, one that gets another key, one that goes.
     let keys =
@@ -311,15 +334,20 @@ fn a_copy_follows_whoever_writes() {
     let copied = keys.replace("customer_key", "patron_copy_of_customer_key");
     assert_eq!(cluster.psql(&copied), there);
     // Who sees an earlier moment does not see what was copied since: it does not delete it there, and must not here.
-    let early = "BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT 1 FROM merchant; SELECT pg_sleep(2); \
-                 DELETE FROM customer_key WHERE merchant = 1; COMMIT";
+    let early = format!(
+        "BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT 1 FROM merchant; {WAIT_FOR_TURN}; \
+         DELETE FROM customer_key WHERE merchant = 1; COMMIT"
+    );
+    let turn = take_turn(&cluster);
     let refused = thread::scope(|scope| {
-        let early = scope.spawn(|| cluster.try_psql(early));
-        soon("it has begun", || {
-            let sleeps = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'";
-            (cluster.psql(sleeps) == "1").then_some(())
-        });
+        let early = scope.spawn(|| cluster.try_psql(&early));
+        somebody_waits(&cluster);
         drop(deleting);
+        soon("all is copied", || {
+            let count = "SELECT (SELECT count(*) FROM customer_key) = (SELECT count(*) FROM patron_copy_of_customer_key)";
+            (cluster.psql(count) == "t").then_some(())
+        });
+        drop(turn);
         early.join().unwrap()
     });
     assert!(refused.stderr.contains("could not serialize access"), "{}", refused.stderr);
@@ -330,9 +358,7 @@ fn a_copy_follows_whoever_writes() {
 
 #[test]
 fn a_copy_that_nobody_finishes_is_kept_true_and_goes() {
-    let cluster = Setup::new().with("autovacuum", "off").start();
-    let settings = all_large(&cluster);
-    let store = with_erased(&cluster, &settings);
+    let (cluster, settings, store) = large();
     let reader = cluster.stand(USER, "BEGIN; SELECT count(*) FROM customer");
     let copies = || cluster.psql("SELECT count(to_regclass('patron_copy_of_customer'))") == "1";
     drop(store.purge_erased());
